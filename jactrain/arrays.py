@@ -1,0 +1,64 @@
+"""Arrays, their axes, and the namespaces that rules are written over.
+
+Axis letters, used in every docstring::
+
+    K   vectors in a stack (tangents, cotangents, or perturbed parameter sets)
+    N   examples of a batch
+    I, O   input and output size of a layer
+    m   outputs of the network
+    P   parameters of the network, p of one layer
+
+A *namespace* `xp` is a module with NumPy's functions: `numpy` itself, or `jax.numpy` when a rule is
+traced. Rules call operators and `xp.` functions only, never write into an array, and never branch on
+an array's values. What the two namespaces lack in common is added here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+# NumPy and JAX arrays share no static type; shapes and dtypes stand in the docstrings and are held by tests.
+Array: TypeAlias = Any
+Namespace: TypeAlias = Any
+Shape: TypeAlias = tuple[int, ...]
+DTypeName: TypeAlias = Literal["float32", "float64"]
+
+# A leaf, or a mapping from names to trees; parameters, their tangents and the noise of a step are such trees.
+Tree: TypeAlias = Any
+Path: TypeAlias = tuple[str, ...]
+
+
+def erf(xp: Namespace, x: Array) -> Array:
+    """Return the error function of `x`, any shape, real or complex under NumPy, real under JAX."""
+    if xp is np:
+        import scipy.special as special  # heavy: only GELU needs it
+    else:
+        import jax.scipy.special as special
+    return special.erf(x)
+
+
+def leaves(tree: Tree, prefix: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Yield `(path, leaf)` for every leaf of `tree`, in the order of its mappings."""
+    if isinstance(tree, Mapping):
+        for name, branch in tree.items():
+            yield from leaves(branch, (*prefix, name))
+    else:
+        yield prefix, tree
+
+
+def size_of(shape: Shape) -> int:
+    """Return the number of entries of an array of `shape`: 1 for `()`."""
+    size = 1
+    for length in shape:
+        size *= length
+    return size
+
+
+def first_examples(tree: Tree, count: int) -> Tree:
+    """Return `tree` with every leaf `(N, …)` cut to its first `count` examples; None stays None."""
+    if isinstance(tree, Mapping):
+        return {name: first_examples(branch, count) for name, branch in tree.items()}
+    return None if tree is None else tree[:count]

@@ -1,0 +1,100 @@
+"""Every exception that jactrain raises on purpose, as one tree.
+
+::
+
+    JactrainError                  exit code 1
+    ├── UsageError                 exit code 2: something the user gave can be mended by the user
+    │   ├── ConfigurationError     mistakes in a configuration, each with its place
+    │   ├── DataError              a data file or dataset that cannot be used
+    │   ├── ShapeError             arrays or layers whose sizes do not fit
+    │   ├── UnsupportedError       a mode needs a product that a layer does not have
+    │   ├── PlanError              a plan used for another signature than it was made for
+    │   └── RunError               a run folder that is missing or damaged
+    ├── RegistrationError          a component that may not be registered (a programming error)
+    └── DivergedError              exit code 3: a loss or gradient that is not finite
+
+A message says what was expected, what came, where, and what to try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class JactrainError(Exception):
+    """Base of all errors raised on purpose; the command line prints them without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(JactrainError):
+    """Something that was given is wrong, and whoever gave it can mend it."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One mistake in a configuration.
+
+    `path` is the key path (`("network", 0, "linear", "units")`); `message` says what was expected
+    and what came; `advice` says what to try, and may be empty.
+    """
+
+    path: tuple[str | int, ...]
+    message: str
+    advice: str = ""
+
+
+class ConfigurationError(UsageError):
+    """One or more mistakes in a configuration.
+
+    `mistakes` keeps them as data; the message is `text` where the caller has rendered one (with
+    file, line and column), else the key paths and messages.
+    """
+
+    def __init__(self, mistakes: Sequence[Mistake], text: str | None = None) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__(text if text is not None else "\n".join(map(_plain, self.mistakes)))
+
+
+def _plain(mistake: Mistake) -> str:
+    place = ".".join(map(str, mistake.path))
+    advice = f" ({mistake.advice})" if mistake.advice else ""
+    return f"{place}: {mistake.message}{advice}" if place else f"{mistake.message}{advice}"
+
+
+class DataError(UsageError):
+    """A data file or dataset that cannot be used; the message names file, line and column."""
+
+
+class ShapeError(UsageError):
+    """Sizes that do not fit; `layer` is the slash-separated name of the layer, where there is one."""
+
+    def __init__(self, message: str, layer: str = "") -> None:
+        self.layer = layer
+        self.reason = message
+        super().__init__(f"{layer}: {message}" if layer else message)
+
+
+class UnsupportedError(UsageError):
+    """A mode needs a product that a layer or loss of this network does not have."""
+
+
+class PlanError(UsageError):
+    """A plan was used with a network, batch size or dtype other than it was prepared for."""
+
+
+class RunError(UsageError):
+    """A run folder that is missing, unfinished or damaged."""
+
+
+class RegistrationError(JactrainError):
+    """A component was registered twice, without a docstring, or under a name that is not allowed."""
+
+
+class DivergedError(JactrainError):
+    """A loss or gradient is not finite; raised before the optimizer uses it."""
+
+    exit_code = 3
