@@ -24,11 +24,13 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic.json_schema import GetJsonSchemaHandler, JsonSchemaValue
+from pydantic.annotated_handlers import GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from jactrain.errors import RegistrationError
 
+_NOWHERE: tuple[str | int, ...] = ()
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
@@ -136,7 +138,7 @@ class Registry(Generic[C]):
         if isinstance(value, Component):
             return value  # type: ignore[return-value]  # checked by the caller's field type
         if isinstance(value, str):
-            name, options, place = value, {}, ()
+            name, options, place = value, {}, _NOWHERE
         elif isinstance(value, dict) and len(value) == 1 and isinstance(next(iter(value)), str):
             name, options = next(iter(value.items()))
             options, place = ({} if options is None else options), (name,)
@@ -222,10 +224,8 @@ def _invalid(
     title: str, kind: str, message: str, place: tuple[str | int, ...], value: Any
 ) -> ValidationError:
     # Braces in a message must not be read as pydantic's placeholders.
-    error = PydanticCustomError(kind, "{message}", {"message": message})  # type: ignore[arg-type]
-    return ValidationError.from_exception_data(
-        title, [InitErrorDetails(type=error, loc=place, input=value)]
-    )
+    error = PydanticCustomError(kind, "{message}", {"message": message})
+    return ValidationError.from_exception_data(title, [InitErrorDetails(type=error, loc=place, input=value)])
 
 
 def _unknown_key(detail: Any, known: Iterable[str]) -> InitErrorDetails:

@@ -1,0 +1,1 @@
+"""From a YAML file to validated options, and from those to live objects."""

@@ -1,0 +1,83 @@
+"""Arrays out of an npz file whose bytes nobody vouches for: nothing is unpickled, sizes are checked first."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from jactrain.arrays import Array, Shape, size_of
+from jactrain.data.paths import GIBIBYTE, check_file
+from jactrain.errors import DataError
+
+# Bytes of one array, as stored and as float64, and of the whole file.
+LIMIT = 4 * GIBIBYTE
+
+_ZIP, _NPY = b"PK", b"\x93NUMPY"
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+
+def read_arrays(path: Path, names: Iterable[str]) -> dict[str, Array]:
+    """Return the arrays `names` of the npz file at `path`; other members are left alone.
+
+    Raises DataError for a file that is no npz or is damaged, for a missing array, one of Python
+    objects or records, and one of more than `LIMIT` bytes.
+    """
+    check_file(path, 2 * LIMIT)
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_NPY))
+            if start.startswith(_ZIP):
+                with zipfile.ZipFile(file) as archive:
+                    return {name: _read_member(path, archive, name) for name in names}
+    except DataError:
+        raise
+    except Exception as error:  # zipfile, zlib and numpy raise a dozen types for damaged bytes
+        raise DataError(f"{path}: the npz file cannot be read ({error}); write it anew") from error
+    came = "a single array (npy)" if start == _NPY else "something else"
+    raise DataError(f"{path}: this is not an npz file but {came}; write one with numpy.savez(path, x=x, y=y)")
+
+
+def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> Array:
+    there = [member.removesuffix(".npy") for member in archive.namelist()]
+    if name not in there:
+        arrays = ", ".join(there) or "none"
+        raise DataError(f"{path}: there is no array {name!r}; arrays in this file: {arrays}")
+    member = archive.getinfo(f"{name}.npy" if f"{name}.npy" in archive.namelist() else name)
+    _check_size(path, name, member.file_size)
+    with archive.open(member) as file:
+        shape, dtype = _read_header(path, name, file)
+        header = file.tell()
+    _check_size(path, name, size_of(shape) * np.dtype(np.float64).itemsize)
+    if member.file_size != header + size_of(shape) * dtype.itemsize:
+        raise DataError(
+            f"{path}: {name} is {shape} {dtype} by its header, which its {member.file_size} bytes are not; "
+            "write the file anew"
+        )
+    with archive.open(member) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _read_header(path: Path, name: str, file: IO[bytes]) -> tuple[Shape, np.dtype[np.generic]]:
+    version = np.lib.format.read_magic(file)
+    if version not in _HEADERS:  # 3.0 is for records with names outside Latin-1
+        raise DataError(f"{path}: {name} has the npy format {version}; give an array of numbers or text")
+    shape, _, dtype = _HEADERS[version](file)
+    if dtype.hasobject or dtype.kind == "V":
+        came = "Python objects, which are never unpickled" if dtype.hasobject else "records"
+        raise DataError(f"{path}: {name} holds {came}; give an array of numbers or text")
+    return shape, dtype
+
+
+def _check_size(path: Path, name: str, size: int) -> None:
+    if size > LIMIT:
+        raise DataError(
+            f"{path}: {name} takes {size / GIBIBYTE:.1f} GiB in memory, at most {LIMIT / GIBIBYTE:g} GiB "
+            "are read; take fewer examples"
+        )

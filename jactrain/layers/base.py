@@ -1,0 +1,225 @@
+"""The contract of a layer: `forward` and four products, all with a stack axis in front.
+
+For one example a layer is `y = L(x, θ)` with local Jacobians `A = ∂L/∂x` and `B = ∂L/∂θ`. It never
+forms them. With `K` vectors in a stack, `N` examples, and the layer's own trailing axes::
+
+    forward         x     (K, N, *in)                     ->  y     (K, N, *out), residual
+    jvp             x_dot (K, N, *in)                     ->  y_dot (K, N, *out)     A ẋ
+    parameter_jvp   dots  {(K, *p)}                       ->  y_dot (K, N, *out)     B θ̇
+    vjp             y_bar (K, N, *out)                    ->  x_bar (K, N, *in)      ȳ A
+    parameter_vjp   y_bar (K, N, *out)                    ->  bars  {(K, *p)}        ȳ B, summed over N
+
+Parameters carry the stack axis too, `{(K, *p)}`, so that `K` perturbed or differently seeded networks
+run as one batched product. A stack axis of length 1 broadcasts against any `K`. Examples never mix.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from jactrain.arrays import Array, Namespace, Path, Shape, Tree, leaves, size_of
+from jactrain.errors import ShapeError, UnsupportedError
+from jactrain.registry import Component, Registry
+
+
+class Product(StrEnum):
+    """What a mode may ask of a layer."""
+
+    FORWARD = "forward"
+    JVP = "jvp"
+    VJP = "vjp"
+    PARAMETER_JVP = "parameter_jvp"
+    PARAMETER_VJP = "parameter_vjp"
+
+
+class Cost(NamedTuple):
+    """Multiply-adds, per example and stacked vector, of `forward` and of the four products.
+
+    A multiply-add is a multiplication with the addition that follows it, a division, or one value of
+    an elementary function; additions alone are free, and so is what does not grow with the stack.
+    """
+
+    forward: int
+    jvp: int
+    vjp: int
+    parameter_jvp: int = 0
+    parameter_vjp: int = 0
+
+
+class PerturbationCost(NamedTuple):
+    """Multiply-adds per example of `perturbed_forward`: once a call, and for each perturbation."""
+
+    once: int
+    each: int
+
+
+LayerName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z][a-z0-9_]{0,63}$",
+        description="What the layer is called; its kind and a number if left out.",
+    ),
+]
+
+
+class Layer(Component, ABC):
+    """Base of all layers: options and pure functions, never parameters, gradients or caches.
+
+    A layer without one of the products still trains, by the modes that do not use it.
+    """
+
+    name: LayerName | None = None
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of one example's output; ShapeError where `input_shape` does not fit."""
+        return input_shape
+
+    def parameter_shapes(self, input_shape: Shape) -> Tree:
+        """Return `{name: shape}` of the parameters of one network."""
+        return {}
+
+    def initial_parameters(self, rng: np.random.Generator, input_shape: Shape) -> Tree:
+        """Return `{name: array}`, float64, of `parameter_shapes`, drawn from `rng` only."""
+        return {}
+
+    def draw_noise(
+        self, rng: np.random.Generator, input_shape: Shape, examples: int, dtype: np.dtype[Any]
+    ) -> Tree:
+        """Return the noise of one training step, `(N, …)`, or None for a layer without noise."""
+        return None
+
+    @abstractmethod
+    def cost(self, input_shape: Shape) -> Cost:
+        """Return the multiply-adds per example of `forward` and the products."""
+
+    @abstractmethod
+    def forward(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> tuple[Array, Any]:
+        """Return `y` `(K, N, *out)` and the residual that the products need.
+
+        `noise` is what `draw_noise` gave for this step, or None when the network is evaluated.
+        Branches decide on the real part, so that complex `x` and `params` give the analytic extension.
+        """
+
+    def jvp(self, xp: Namespace, params: Tree, residual: Any, x_dot: Array) -> Array:
+        """Return `A ẋ`, `(K, N, *out)`, for tangents `x_dot` `(K, N, *in)`."""
+        raise _unsupported(self, Product.JVP)
+
+    def parameter_jvp(self, xp: Namespace, params: Tree, residual: Any, dots: Tree) -> Array:
+        """Return `B θ̇`, `(K, N, *out)`, for tangents `dots` `{(K, *p)}`."""
+        raise _unsupported(self, Product.PARAMETER_JVP)
+
+    def vjp(self, xp: Namespace, params: Tree, residual: Any, y_bar: Array) -> Array:
+        """Return `ȳ A`, `(K, N, *in)`, for cotangents `y_bar` `(K, N, *out)`."""
+        raise _unsupported(self, Product.VJP)
+
+    def parameter_vjp(
+        self, xp: Namespace, params: Tree, residual: Any, y_bar: Array, per_example: bool = False
+    ) -> Tree:
+        """Return `ȳ B`, `{(K, *p)}` summed over the examples, or `{(K, N, *p)}` if `per_example`."""
+        raise _unsupported(self, Product.PARAMETER_VJP)
+
+    def perturbed_forward(
+        self,
+        xp: Namespace,
+        params: Tree,
+        x: Array,
+        noise: Tree,
+        path: Path,
+        indices: Array,
+        steps: Array,
+    ) -> Array:
+        """Return the outputs `(K, N, *out)` with single entries of one parameter moved.
+
+        In network `t` of the stack the entry `indices[t]` of the flattened parameter at `path` is
+        moved by `steps[t]`; `params` and `x` have a stack axis of length 1. A layer that can do with
+        less than `K` forward passes overrides this together with `perturbation_cost`.
+        """
+        return self.forward(xp, perturbed(xp, params, path, indices, steps), x, noise)[0]
+
+    def perturbation_cost(self, input_shape: Shape, path: Path) -> PerturbationCost:
+        """Return the multiply-adds per example of `perturbed_forward` for the parameter at `path`."""
+        return PerturbationCost(once=0, each=self.cost(input_shape).forward)
+
+    def products(self, input_shape: Shape) -> frozenset[Product]:
+        """Return the products that can be asked of this layer; its parameters' too if it has none."""
+        has_parameters = any(leaves(self.parameter_shapes(input_shape)))
+        return frozenset(
+            product
+            for product in Product
+            if _defines(self, product)
+            or (not has_parameters and product in (Product.PARAMETER_JVP, Product.PARAMETER_VJP))
+        )
+
+
+layers: Registry[Layer] = Registry("layer", "layers")
+
+
+class Elementwise(Layer):
+    """A layer that maps every entry by one function: state value and slope once, inherit the rest.
+
+    `keeps` says which of the two the slope is written in, so that only that one is stored.
+    """
+
+    keeps: ClassVar[Literal["input", "output"]]
+
+    @abstractmethod
+    def value(self, xp: Namespace, x: Array) -> Array:
+        """Return the function's value at every entry of `x`."""
+
+    @abstractmethod
+    def slope(self, xp: Namespace, kept: Array) -> Array:
+        """Return the derivative at every entry, from the kept input or output."""
+
+    def cost(self, input_shape: Shape) -> Cost:
+        """One multiply-add an entry for each product, one elementary function for the value."""
+        size = size_of(input_shape)
+        return Cost(forward=size, jvp=size, vjp=size)
+
+    def forward(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> tuple[Array, Array]:
+        """Return the values, and what the slope is written in."""
+        y = self.value(xp, x)
+        return y, (x if self.keeps == "input" else y)
+
+    def jvp(self, xp: Namespace, params: Tree, residual: Array, x_dot: Array) -> Array:
+        """Return `slope · ẋ`."""
+        return x_dot * self.slope(xp, residual)
+
+    def vjp(self, xp: Namespace, params: Tree, residual: Array, y_bar: Array) -> Array:
+        """Return `ȳ · slope`."""
+        return y_bar * self.slope(xp, residual)
+
+
+def perturbed(xp: Namespace, params: Tree, path: Path, indices: Array, steps: Array) -> Tree:
+    """Return `params` with the leaf at `path` stacked `K` times, one entry moved in each.
+
+    `params` has leaves `(1, *p)`; `indices` and `steps` are `(K,)`.
+    """
+    if not path:
+        shape = params.shape[1:]
+        places = xp.arange(size_of(shape)) == indices[:, None]
+        return params + (places * steps[:, None]).reshape(-1, *shape)
+    name, *rest = path
+    return {**params, name: perturbed(xp, params[name], tuple(rest), indices, steps)}
+
+
+def require_one_axis(layer: Layer, input_shape: Shape) -> int:
+    """Return the number of features of a layer whose examples are vectors; ShapeError if they are not."""
+    if len(input_shape) != 1:
+        raise ShapeError(
+            f"{layer.kind} takes one axis of features, but its input has shape {input_shape}; "
+            "put `flatten` before it"
+        )
+    return input_shape[0]
+
+
+def _defines(layer: Layer, product: Product) -> bool:
+    return getattr(type(layer), product.value) is not getattr(Layer, product.value)
+
+
+def _unsupported(layer: Layer, product: Product) -> UnsupportedError:
+    return UnsupportedError(f"{layer.kind} has no {product}; define it, or train by another mode")

@@ -1,0 +1,28 @@
+"""The Gaussian error linear unit (Hendrycks & Gimpel 2016), exact."""
+
+from __future__ import annotations
+
+import math
+
+from jactrain.arrays import Array, Namespace, erf
+from jactrain.layers.base import Elementwise, layers
+
+
+@layers.register("gelu")
+class GELU(Elementwise):
+    """The Gaussian error linear unit, x times the normal distribution function of x."""
+
+    keeps = "input"
+
+    def value(self, xp: Namespace, x: Array) -> Array:
+        """Return `x Φ(x)`, `Φ` the standard normal distribution function."""
+        return x * _normal_distribution(xp, x)
+
+    def slope(self, xp: Namespace, kept: Array) -> Array:
+        """Return `Φ + x φ`, `φ` the standard normal density."""
+        density = xp.exp(-0.5 * kept * kept) / math.sqrt(2 * math.pi)
+        return _normal_distribution(xp, kept) + kept * density
+
+
+def _normal_distribution(xp: Namespace, x: Array) -> Array:
+    return 0.5 * (1 + erf(xp, x * math.sqrt(0.5)))

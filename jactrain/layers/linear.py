@@ -1,0 +1,155 @@
+"""The linear layer, `y = x W + b`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field, PositiveInt
+
+from jactrain.arrays import Array, Namespace, Path, Shape, Tree
+from jactrain.errors import ShapeError
+from jactrain.layers.base import Cost, Layer, PerturbationCost, layers, require_one_axis
+
+
+@layers.register("linear")
+class Linear(Layer):
+    """A linear map of the features, with or without a bias: y = x W + b."""
+
+    units: PositiveInt | None = Field(
+        None, description="Outputs; left out in the network's last layer, they follow from the targets."
+    )
+    bias: bool = Field(True, description="Whether a bias is added.")
+    initializer: Literal["glorot", "he", "lecun", "zeros", "orthogonal"] = Field(
+        "glorot",
+        description="Distribution of the initial weight: glorot is uniform with variance 2/(I+O), he "
+        "normal with 2/I, lecun normal with 1/I, orthogonal has orthonormal rows or columns. The bias "
+        "starts at zero.",
+    )
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return `(units,)`; ShapeError if the units are not known or the input is no vector."""
+        require_one_axis(self, input_shape)
+        return (self._outputs(),)
+
+    def parameter_shapes(self, input_shape: Shape) -> Tree:
+        """Return weight `(I, O)` and, if there is one, bias `(O,)`."""
+        weight = {"weight": (require_one_axis(self, input_shape), self._outputs())}
+        return weight | {"bias": (self._outputs(),)} if self.bias else weight
+
+    def initial_parameters(self, rng: np.random.Generator, input_shape: Shape) -> Tree:
+        """Return a weight drawn by the initializer, and a zero bias."""
+        shapes = self.parameter_shapes(input_shape)
+        weight = {"weight": _INITIALIZERS[self.initializer](rng, *shapes["weight"])}
+        return weight | {"bias": np.zeros(shapes["bias"])} if self.bias else weight
+
+    def cost(self, input_shape: Shape) -> Cost:
+        """Return `I · O` for each product."""
+        return Cost(*(require_one_axis(self, input_shape) * self._outputs(),) * 5)
+
+    def forward(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> tuple[Array, Array]:
+        """Return `x W + b` `(K, N, O)`; the residual is `x`."""
+        y = _times(x, params["weight"])
+        return (y + params["bias"][:, None] if self.bias else y), x
+
+    def jvp(self, xp: Namespace, params: Tree, residual: Array, x_dot: Array) -> Array:
+        """Return `ẋ W`."""
+        return _times(x_dot, params["weight"])
+
+    def parameter_jvp(self, xp: Namespace, params: Tree, residual: Array, dots: Tree) -> Array:
+        """Return `x Ẇ + ḃ`."""
+        y_dot = residual @ dots["weight"]
+        return y_dot + dots["bias"][:, None] if self.bias else y_dot
+
+    def vjp(self, xp: Namespace, params: Tree, residual: Array, y_bar: Array) -> Array:
+        """Return `ȳ Wᵀ`."""
+        return _times(y_bar, params["weight"].swapaxes(1, 2))
+
+    def parameter_vjp(
+        self, xp: Namespace, params: Tree, residual: Array, y_bar: Array, per_example: bool = False
+    ) -> Tree:
+        """Return `xᵀ ȳ` and `Σ ȳ`, or for each example `x ⊗ ȳ` and `ȳ`."""
+        if per_example:
+            bars = {"weight": residual[..., :, None] * y_bar[..., None, :], "bias": y_bar}
+        else:
+            bars = {"weight": residual.swapaxes(1, 2) @ y_bar, "bias": y_bar.sum(1)}
+        return bars if self.bias else {"weight": bars["weight"]}
+
+    def perturbed_forward(
+        self,
+        xp: Namespace,
+        params: Tree,
+        x: Array,
+        noise: Tree,
+        path: Path,
+        indices: Array,
+        steps: Array,
+    ) -> Array:
+        """Move one column of the output instead of multiplying again.
+
+        An entry `(i, o)` of the weight moved by `h` adds `h x_i` to output `o`, a bias entry adds `h`.
+        """
+        y, _ = self.forward(xp, params, x, noise)
+        outputs = y.shape[-1]
+        columns = (xp.arange(outputs) == (indices % outputs)[:, None]) * steps[:, None]
+        if path == ("bias",):
+            return y + columns[:, None, :]
+        return y + x[0].T[indices // outputs][:, :, None] * columns[:, None, :]
+
+    def perturbation_cost(self, input_shape: Shape, path: Path) -> PerturbationCost:
+        """Return one product a call, and one multiply-add an output for each perturbation."""
+        return PerturbationCost(once=self.cost(input_shape).forward, each=self._outputs())
+
+    def _outputs(self) -> int:
+        if self.units is None:
+            raise ShapeError(
+                "linear has no `units`; only the network's last layer may leave them out, "
+                "to follow from the targets"
+            )
+        return self.units
+
+
+def _times(rows: Array, matrix: Array) -> Array:
+    """Return `rows` `(K, N, I)` times `matrix` `(K, I, O)`.
+
+    One matrix for the whole stack is one product with `K · N` rows: BLAS then sees one large product
+    instead of `K` small ones.
+    """
+    if matrix.shape[0] == 1 and rows.shape[0] > 1:
+        flat = rows.reshape(-1, rows.shape[-1]) @ matrix[0]
+        return flat.reshape(*rows.shape[:-1], matrix.shape[-1])
+    return rows @ matrix
+
+
+def _orthogonal(rng: np.random.Generator, inputs: int, outputs: int) -> Array:
+    """Saxe, McClelland & Ganguli (2014); the signs make the draw uniform (Mezzadri 2007, §5)."""
+    tall = rng.standard_normal((max(inputs, outputs), min(inputs, outputs)))
+    q, r = np.linalg.qr(tall)
+    q = q * np.sign(np.diag(r))
+    return q if inputs >= outputs else q.T
+
+
+def _glorot(rng: np.random.Generator, inputs: int, outputs: int) -> Array:
+    """Glorot & Bengio (2010), equation 16."""
+    limit = math.sqrt(6 / (inputs + outputs))
+    return rng.uniform(-limit, limit, (inputs, outputs))
+
+
+def _normal(gain: float) -> Callable[..., Any]:
+    """He et al. (2015), equation 10, for gain 2; LeCun et al. (1998), §4.6, for gain 1."""
+
+    def draw(rng: np.random.Generator, inputs: int, outputs: int) -> Array:
+        return rng.standard_normal((inputs, outputs)) * math.sqrt(gain / inputs)
+
+    return draw
+
+
+_INITIALIZERS: dict[str, Callable[..., Any]] = {
+    "glorot": _glorot,
+    "he": _normal(2),
+    "lecun": _normal(1),
+    "zeros": lambda rng, inputs, outputs: np.zeros((inputs, outputs)),
+    "orthogonal": _orthogonal,
+}

@@ -1,0 +1,21 @@
+"""The logistic function."""
+
+from __future__ import annotations
+
+from jactrain.arrays import Array, Namespace
+from jactrain.layers.base import Elementwise, layers
+
+
+@layers.register("sigmoid")
+class Sigmoid(Elementwise):
+    """The logistic function 1 / (1 + exp(-x)) of every entry."""
+
+    keeps = "output"
+
+    def value(self, xp: Namespace, x: Array) -> Array:
+        """Return the logistic function through tanh, which cannot overflow."""
+        return 0.5 * xp.tanh(0.5 * x) + 0.5
+
+    def slope(self, xp: Namespace, kept: Array) -> Array:
+        """Return `y (1 - y)`."""
+        return kept * (1 - kept)

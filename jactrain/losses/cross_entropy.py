@@ -1,0 +1,62 @@
+"""Cross-entropy of class labels, on logits."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jactrain.arrays import Array, Namespace
+from jactrain.data.base import Classification, Task
+from jactrain.errors import DataError
+from jactrain.losses.base import Loss, LossCost, losses
+
+
+@losses.register("cross_entropy")
+class CrossEntropy(Loss):
+    """Minus the logarithm of the softmax probability of the right class, from logits."""
+
+    def outputs_for(self, task: Task) -> int:
+        """Return the number of classes."""
+        if not isinstance(task, Classification):
+            raise DataError(
+                "cross_entropy compares classes, but the targets are numbers; use mean_squared_error, "
+                "or give the targets as labels"
+            )
+        return len(task.classes)
+
+    def encode(self, y: Array, outputs: int) -> Array:
+        """Return one-hot rows; DataError for labels that are not whole numbers from 0 to outputs - 1."""
+        labels = np.asarray(y)
+        if labels.ndim != 1 or labels.dtype.kind not in "iu":
+            raise DataError(
+                f"cross_entropy takes whole-number labels of shape (N,), not {labels.dtype} of shape "
+                f"{labels.shape}"
+            )
+        wrong = np.flatnonzero((labels < 0) | (labels >= outputs))
+        if wrong.size:
+            raise DataError(
+                f"label {labels[wrong[0]]} of example {wrong[0]} is outside the {outputs} classes "
+                f"0 to {outputs - 1}; give the last layer more units, or mend the label"
+            )
+        return np.eye(outputs)[labels]
+
+    def forward(
+        self, xp: Namespace, outputs: Array, targets: Array
+    ) -> tuple[Array, tuple[Array, Array, Array]]:
+        """Return `log Σ exp z - z·t`, shifted by the largest logit so that nothing overflows."""
+        shifted = outputs - outputs.real.max(-1, keepdims=True)
+        exponentials = xp.exp(shifted)
+        total = exponentials.sum(-1)
+        return xp.log(total) - (shifted * targets).sum(-1), (exponentials, total, targets)
+
+    def slope(self, xp: Namespace, residual: tuple[Array, Array, Array]) -> Array:
+        """Return softmax minus target."""
+        exponentials, total, targets = residual
+        return exponentials / total[..., None] - targets
+
+    def cost(self, outputs: int) -> LossCost:
+        """Return exponential and product for the value, one product for each vector."""
+        return LossCost(forward=2 * outputs, jvp=outputs, vjp=outputs)
+
+    def predictions(self, outputs: Array) -> Array:
+        """Return the class with the largest logit."""
+        return outputs.argmax(-1)
