@@ -107,9 +107,7 @@ class Network:
         self.layout = Layout(self.chain.parameter_shapes(input_shape))
         links = []
         offset = 0
-        for (name, layer), shape, next_shape in zip(
-            self.chain.named, shapes[:-1], shapes[1:], strict=True
-        ):
+        for (name, layer), shape, next_shape in zip(self.chain.named, shapes[:-1], shapes[1:], strict=True):
             layout = Layout(layer.parameter_shapes(shape))
             part = slice(offset, offset + layout.size)
             offset = part.stop

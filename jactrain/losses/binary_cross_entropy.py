@@ -38,9 +38,7 @@ class BinaryCrossEntropy(Loss):
             )
         return targets
 
-    def forward(
-        self, xp: Namespace, outputs: Array, targets: Array
-    ) -> tuple[Array, tuple[Array, Array]]:
+    def forward(self, xp: Namespace, outputs: Array, targets: Array) -> tuple[Array, tuple[Array, Array]]:
         """Return the mean over the outputs of `log(1 + exp z) - z t`, written so as not to overflow."""
         positive = xp.where(outputs.real <= 0, 0, outputs)
         softplus = positive + xp.log1p(xp.exp(outputs - 2 * positive))

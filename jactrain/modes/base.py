@@ -1,0 +1,132 @@
+"""The contract of a mode: an order in which the chain's products are multiplied.
+
+A mode plans first and differentiates after: the plan holds chunk widths and the predicted work, and
+refuses a network, batch size or dtype other than it was made for. The work counted while a gradient is
+computed equals the predicted.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar
+
+import numpy as np
+
+from jactrain.arrays import Array
+from jactrain.errors import PlanError, UnsupportedError
+from jactrain.layers.base import Product
+from jactrain.objective import Batch, Objective, Work
+from jactrain.registry import Component, Registry
+
+
+class Exactness(StrEnum):
+    """How a mode's gradient relates to the true one."""
+
+    EXACT = "exact"  # equal up to rounding
+    TRUNCATED = "truncated"  # a series cut off, with an error that the step size controls
+    UNBIASED = "unbiased"  # right on average
+    BIASED = "biased"  # only a direction
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a mode decided for one objective, batch size and dtype.
+
+    multiply_adds: predicted, for one gradient; peak_bytes: predicted, of the arrays alive at once;
+    chunks: the mode's own division of its seeds, empty where it has none.
+    """
+
+    mode: str
+    objective: Objective
+    examples: int
+    dtype: np.dtype[Any]
+    multiply_adds: int
+    peak_bytes: int
+    chunks: tuple[Any, ...] = ()
+
+    def require(self, mode: str, objective: Objective, parameters: Array, batch: Batch) -> None:
+        """Raise PlanError, listing what differs, unless the plan was made for these."""
+        if (
+            self.objective is objective
+            and self.examples == len(batch.x)
+            and self.dtype == parameters.dtype
+            and self.mode == mode
+        ):
+            return
+        differences = [
+            f"{word} {planned}, not {came}"
+            for word, planned, came in (
+                ("mode", self.mode, mode),
+                ("examples", self.examples, batch.examples),
+                ("dtype", self.dtype, parameters.dtype),
+            )
+            if planned != came
+        ]
+        if self.objective is not objective:
+            differences.append("another objective")
+        raise PlanError(f"this plan was prepared for {'; '.join(differences)}; call `prepare` again")
+
+
+@dataclass(frozen=True)
+class GradientResult:
+    """The objective's value, its gradient `(P,)` laid out like the parameters, and the evidence.
+
+    work: the products applied. error_estimate: the estimated L2 norm of the gradient's error, None for
+    a mode that is exact up to rounding or gives no estimate.
+    """
+
+    value: Any
+    gradient: Array
+    work: Work
+    error_estimate: float | None = None
+
+
+class Mode(Component, ABC):
+    """Base of all modes. A mode knows the contract of layers and never one layer."""
+
+    exactness: ClassVar[Exactness]
+    uses: ClassVar[frozenset[Product]]
+
+    @abstractmethod
+    def prepare(self, objective: Objective, examples: int, dtype: Any) -> Plan:
+        """Return the plan for batches of `examples` examples with parameters of `dtype`.
+
+        Raises UnsupportedError, naming layer and product, if a layer lacks a product that is used.
+        """
+
+    @abstractmethod
+    def value_and_gradient(
+        self,
+        objective: Objective,
+        parameters: Array,
+        batch: Batch,
+        plan: Plan,
+        rng: np.random.Generator,
+    ) -> GradientResult:
+        """Return value and gradient of `objective` at `parameters` `(P,)`.
+
+        `rng` is drawn from by random modes only. Raises PlanError for a plan made for something else.
+        """
+
+    def require_products(self, objective: Objective) -> None:
+        """Raise UnsupportedError if a layer lacks a product that this mode uses."""
+        for link in objective.links:
+            missing = sorted(self.uses - link.products)
+            if missing:
+                raise UnsupportedError(
+                    f"mode {self.kind} needs {', '.join(missing)} of every layer, but {link.name} "
+                    f"({type(link.layer).__qualname__}) does not define it; define it, or choose "
+                    "finite_difference, which needs forward alone"
+                )
+
+
+modes: Registry[Mode] = Registry("mode", "modes")
+
+
+def ranges(count: int, width: int) -> Iterator[tuple[int, int]]:
+    """Yield `(start, stop)` of the pieces of `count` seeds, `width` at a time."""
+    for start in range(0, count, width):
+        yield start, min(start + width, count)

@@ -1,0 +1,203 @@
+"""A network and a loss on one batch: the scalar function that modes differentiate.
+
+Modes see the chain through two objects, which count every product applied: `Evaluation` offers the
+values alone, `Linearization` the four products of every link and the two of the loss.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jactrain.arrays import Array, Namespace, Path, Tree
+from jactrain.errors import ShapeError
+from jactrain.layers.base import Product
+from jactrain.losses.base import Loss
+from jactrain.network import Link, Network
+
+
+class Batch(NamedTuple):
+    """Examples and the noise of one step: `x` `(N, *in)`, `targets` `(N, m)` as the loss encodes them."""
+
+    x: Array
+    targets: Array
+    noise: Tree = None
+
+    @property
+    def examples(self) -> int:
+        """The number of examples, N."""
+        return len(self.x)
+
+
+@dataclass(slots=True)
+class Work:
+    """What was applied: stacked vectors for each product, summed over the links, and multiply-adds.
+
+    `forward` counts networks of the stack, so a plain evaluation of `l` links is `l`.
+    """
+
+    forward: int = 0
+    jvp: int = 0
+    vjp: int = 0
+    parameter_jvp: int = 0
+    parameter_vjp: int = 0
+    multiply_adds: int = 0
+
+    def count(self, product: Product, vectors: int, multiply_adds: int) -> None:
+        """Add `vectors` applications of `product` that cost `multiply_adds` in all."""
+        setattr(self, product.value, getattr(self, product.value) + vectors)
+        self.multiply_adds += multiply_adds
+
+
+class Objective:
+    """The mean over a batch of the loss of a network's outputs, as a function of the parameters.
+
+    Raises ShapeError if an output of the network is not a vector.
+    """
+
+    def __init__(self, network: Network, loss: Loss, xp: Namespace = np) -> None:
+        if len(network.output_shape) != 1:
+            raise ShapeError(
+                f"a loss compares vectors, but the network's outputs have shape {network.output_shape}; "
+                "end with `flatten` or `linear`",
+                network.links[-1].name if network.links else "",
+            )
+        self.network = network
+        self.loss = loss
+        self.xp = xp
+        self.loss_cost = loss.cost(network.output_shape[0])
+        # Multiply-adds per example of one evaluation: network and loss.
+        self.forward_cost = sum(link.cost.forward for link in network.links) + self.loss_cost.forward
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The network's links."""
+        return self.network.links
+
+    def evaluate(self, parameters: Array, batch: Batch) -> Evaluation:
+        """Return the values of every link's input, and of the loss, at `parameters` `(P,)`."""
+        return Evaluation(self, parameters, batch)
+
+    def linearize(self, parameters: Array, batch: Batch) -> Linearization:
+        """Return the network and loss linearised at `parameters` `(P,)`."""
+        return Linearization(self, parameters, batch)
+
+
+class Evaluation:
+    """Values alone: what finite differences may use."""
+
+    def __init__(self, objective: Objective, parameters: Array, batch: Batch) -> None:
+        self._objective = objective
+        self._params = objective.network.own_parameters(parameters)
+        self._noise = objective.network.own_noise(batch.noise)
+        self._batch = batch
+        self.work = Work()
+        self._inputs: list[Array] = []  # x^k of every link, (1, N, *in)
+        self.losses = self._run(0, batch.x[None], keep=True)[0]  # (N,)
+
+    @property
+    def value(self) -> Array:
+        """The objective: the mean of the examples' losses."""
+        return self.losses.mean()
+
+    def perturbed(self, position: int, path: Path, indices: Array, steps: Array) -> Array:
+        """Return the examples' losses `(K, N)` of `K` networks with one parameter entry moved in each.
+
+        Network `t` has entry `indices[t]` of the parameter at `path` of link `position` moved by
+        `steps[t]`. Links in front of it are not run again.
+        """
+        link, vectors = self._objective.links[position], len(indices)
+        once, each = link.layer.perturbation_cost(link.input_shape, path)
+        self.work.count(Product.FORWARD, vectors, (once + each * vectors) * self._batch.examples)
+        x = link.layer.perturbed_forward(
+            self._objective.xp,
+            self._params[position],
+            self._inputs[position],
+            self._noise[position],
+            path,
+            indices,
+            steps,
+        )
+        return self._run(position + 1, x)
+
+    def _run(self, start: int, x: Array, keep: bool = False) -> Array:
+        """Return the losses `(K, N)` for inputs `x` `(K, N, *in)` of link `start`."""
+        objective, stack = self._objective, x.shape[0]
+        rows = stack * self._batch.examples
+        for position in range(start, len(objective.links)):
+            link = objective.links[position]
+            if keep:
+                self._inputs.append(x)
+            x, _ = link.layer.forward(objective.xp, self._params[position], x, self._noise[position])
+            self.work.count(Product.FORWARD, stack, rows * link.cost.forward)
+        losses, _ = objective.loss.forward(objective.xp, x, self._batch.targets)
+        self.work.multiply_adds += rows * objective.loss_cost.forward
+        return losses
+
+
+class Linearization:
+    """A network and a loss linearised at one point: every product that a mode may apply.
+
+    `position` counts the links from 0; stacks are `(K, N, …)`.
+    """
+
+    def __init__(self, objective: Objective, parameters: Array, batch: Batch) -> None:
+        xp, network = objective.xp, objective.network
+        self._objective = objective
+        self._params = network.own_parameters(parameters)
+        self._residuals: list[Any] = []
+        self.examples = batch.examples
+        self.work = Work(forward=len(network.links), multiply_adds=self.examples * objective.forward_cost)
+        x, noise = batch.x[None], network.own_noise(batch.noise)
+        for link, params, drawn in zip(network.links, self._params, noise, strict=True):
+            x, residual = link.layer.forward(xp, params, x, drawn)
+            self._residuals.append(residual)
+        losses, self._loss_residual = objective.loss.forward(xp, x, batch.targets)
+        self.value = losses[0].mean()
+        self._dtype = losses.dtype
+
+    def jvp(self, position: int, x_dot: Array) -> Array:
+        """Return `A ẋ` of one link."""
+        link = self._objective.links[position]
+        self.work.count(Product.JVP, len(x_dot), len(x_dot) * self.examples * link.cost.jvp)
+        return link.layer.jvp(self._objective.xp, self._params[position], self._residuals[position], x_dot)
+
+    def parameter_jvp(self, position: int, dots: Array) -> Array:
+        """Return `B θ̇` of one link, for tangents `(K, p)` laid out as its parameters."""
+        link = self._objective.links[position]
+        cost = len(dots) * self.examples * link.cost.parameter_jvp
+        self.work.count(Product.PARAMETER_JVP, len(dots), cost)
+        tree = link.layout.views(dots)
+        return link.layer.parameter_jvp(
+            self._objective.xp, self._params[position], self._residuals[position], tree
+        )
+
+    def vjp(self, position: int, y_bar: Array) -> Array:
+        """Return `ȳ A` of one link."""
+        link = self._objective.links[position]
+        self.work.count(Product.VJP, len(y_bar), len(y_bar) * self.examples * link.cost.vjp)
+        return link.layer.vjp(self._objective.xp, self._params[position], self._residuals[position], y_bar)
+
+    def parameter_vjp(self, position: int, y_bar: Array) -> Tree:
+        """Return `ȳ B` of one link, summed over the examples, as the tree of its parameters `{(K, *p)}`."""
+        link = self._objective.links[position]
+        cost = len(y_bar) * self.examples * link.cost.parameter_vjp
+        self.work.count(Product.PARAMETER_VJP, len(y_bar), cost)
+        return link.layer.parameter_vjp(
+            self._objective.xp, self._params[position], self._residuals[position], y_bar
+        )
+
+    def loss_jvp(self, y_dot: Array) -> Array:
+        """Return the tangents `(K, N)` of each example's share of the objective."""
+        objective = self._objective
+        self.work.multiply_adds += len(y_dot) * self.examples * objective.loss_cost.jvp
+        return objective.loss.jvp(objective.xp, self._loss_residual, y_dot) / self.examples
+
+    def loss_vjp(self) -> Array:
+        """Return the cotangent `(1, N, m)` of the outputs for cotangent 1 of the objective."""
+        objective = self._objective
+        self.work.multiply_adds += self.examples * objective.loss_cost.vjp
+        seed = objective.xp.full((1, self.examples), 1 / self.examples, self._dtype)
+        return objective.loss.vjp(objective.xp, self._loss_residual, seed)
