@@ -111,6 +111,13 @@ class Mode(Component, ABC):
         `rng` is drawn from by random modes only. Raises PlanError for a plan made for something else.
         """
 
+    @property
+    def label(self) -> str:
+        """The mode's name, with the options that differ from their defaults."""
+        options = self.model_dump(mode="json", exclude_defaults=True)
+        inner = ", ".join(f"{name}={value}" for name, value in options.items())
+        return f"{self.kind}({inner})" if inner else self.kind
+
     def require_products(self, objective: Objective) -> None:
         """Raise UnsupportedError if a layer lacks a product that this mode uses."""
         for link in objective.links:

@@ -30,7 +30,7 @@ class Seeds(NamedTuple):
     stop: int
 
     @property
-    def count(self) -> int:
+    def width(self) -> int:
         """The number of tangents."""
         return self.stop - self.start
 
@@ -67,7 +67,7 @@ class Forward(Mode):
         self.require_products(objective)
         dtype = np.dtype(dtype)
         chunks = self._chunks(objective, examples * dtype.itemsize)
-        widest = max((sum(seeds.count for seeds in chunk) for chunk in chunks), default=0)
+        widest = max((sum(seeds.width for seeds in chunk) for chunk in chunks), default=0)
         links = objective.links
         largest = max((link.output_size for link in links), default=0)
         kept = sum(link.input_size + link.output_size for link in links)
@@ -159,19 +159,19 @@ def _push(
     tangents = point.loss_jvp(stack)
     start = 0
     for seeds in chunk:
-        yield seeds, tangents[start : start + seeds.count]
-        start += seeds.count
+        yield seeds, tangents[start : start + seeds.width]
+        start += seeds.width
 
 
 def _seed(objective: Objective, point: Linearization, seeds: Seeds, dtype: np.dtype[Any]) -> Array:
     """Return the seeds at their link's output, `(count, N, *out)`."""
     xp, link = objective.xp, objective.links[seeds.position]
     size = link.layout.size if seeds.kind == "parameters" else link.output_size
-    rows = xp.eye(seeds.count, size, seeds.start, dtype=dtype)
+    rows = xp.eye(seeds.width, size, seeds.start, dtype=dtype)
     if seeds.kind == "parameters":
         return point.parameter_jvp(seeds.position, rows)
-    shape = (seeds.count, point.examples, *link.output_shape)
-    return xp.broadcast_to(rows.reshape(seeds.count, 1, *link.output_shape), shape)
+    shape = (seeds.width, point.examples, *link.output_shape)
+    return xp.broadcast_to(rows.reshape(seeds.width, 1, *link.output_shape), shape)
 
 
 def _multiply_adds(objective: Objective, chunks: list[Chunk]) -> int:
@@ -180,8 +180,8 @@ def _multiply_adds(objective: Objective, chunks: list[Chunk]) -> int:
     behind = [sum(link.cost.jvp for link in links[position + 1 :]) for position in range(len(links))]
     total = objective.forward_cost
     for seeds in (seeds for chunk in chunks for seeds in chunk):
-        total += seeds.count * (behind[seeds.position] + objective.loss_cost.jvp)
+        total += seeds.width * (behind[seeds.position] + objective.loss_cost.jvp)
         if seeds.kind == "parameters":
-            total += seeds.count * links[seeds.position].cost.parameter_jvp
+            total += seeds.width * links[seeds.position].cost.parameter_jvp
     factored = {seeds.position for chunk in chunks for seeds in chunk if seeds.kind == "outputs"}
     return total + sum(links[position].cost.parameter_vjp for position in factored)

@@ -14,8 +14,7 @@ from jactrain.objective import Batch, Objective
 
 @modes.register("reverse")
 class Reverse(Mode):
-    """Pull one cotangent from the loss to the inputs: the cheapest gradient of a scalar, at the price of
-    keeping every layer's residual.
+    """Pull one cotangent from the loss to the inputs: the cheapest gradient, keeping every residual.
 
     `ȳ` starts as the slope of the loss; for `k = l..1`: block k is `ȳ B_k`, then `ȳ ← ȳ A_k`
     (Linnainmaa 1970; Rumelhart, Hinton & Williams 1986).

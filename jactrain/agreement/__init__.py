@@ -1,0 +1,1 @@
+"""How well two gradients agree: figures for the whole vector and for each parameter block."""

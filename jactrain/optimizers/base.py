@@ -1,0 +1,85 @@
+"""The contract of an optimizer: `initial_state` and `step`, on the flat vector of all parameters.
+
+With `P` parameters in the network::
+
+    parameters, gradient    (P,)                        left as they are
+    state                   {name: (P,) or (1,)}        all that the next step has to know, for a checkpoint
+    learning_rate           a Python float, or an array () of the parameters' dtype
+
+A step is `step(xp, state, parameters, gradient, learning_rate) -> parameters, state`: a pure function of
+a few whole-vector operations, in the dtype of the parameters. It takes the rate as a number, so that
+the one who counts the steps asks the schedule: `optimizer.learning_rate.rate(epoch, epochs)`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Annotated, ClassVar, TypeAlias
+
+from pydantic import Field
+
+from jactrain.arrays import Array, Namespace
+from jactrain.optimizers.schedules import LearningRate
+from jactrain.registry import Component, Registry
+
+State: TypeAlias = dict[str, Array]
+
+WeightDecay = Annotated[float, Field(ge=0, description="Pull of the parameters towards 0, λ.")]
+Momentum = Annotated[
+    float, Field(ge=0, lt=1, description="Share of the last update kept in the next, μ; 0 for none.")
+]
+Epsilon = Annotated[float, Field(gt=0, description="Added to a root that is divided by, ε.")]
+Averaging = Annotated[float, Field(ge=0, lt=1, description="Share of a running average kept each step.")]
+
+
+class Optimizer(Component, ABC):
+    """Base of all optimizers: clips the gradient, then adds the decay, then asks for the `update`.
+
+    The decay is `λθ` added to the gradient. If `decoupled`, the parameters shrink by `1 - ηλ` instead,
+    whatever the gradient is scaled by (Loshchilov & Hutter 2019).
+    """
+
+    decoupled: ClassVar[bool] = False
+
+    learning_rate: LearningRate = Field(description="Rate η: a number, or a schedule over the training.")
+    weight_decay: WeightDecay = 0.0
+    clip_norm: float | None = Field(
+        None, gt=0, description="Largest Euclidean norm of the whole gradient; longer ones are scaled to it."
+    )
+
+    @abstractmethod
+    def initial_state(self, xp: Namespace, parameters: Array) -> State:
+        """Return the state before the first step: arrays `(P,)` or `(1,)` in the dtype of `parameters`."""
+
+    @abstractmethod
+    def update(
+        self, xp: Namespace, state: State, parameters: Array, gradient: Array, learning_rate: Array
+    ) -> tuple[Array, State]:
+        """Return the next parameters `(P,)` and state, from a gradient clipped and decayed already."""
+
+    def step(
+        self, xp: Namespace, state: State, parameters: Array, gradient: Array, learning_rate: Array
+    ) -> tuple[Array, State]:
+        """Return the parameters `(P,)` and the state after one step along the finite `gradient` `(P,)`."""
+        if self.clip_norm is not None:
+            gradient = _clipped(xp, gradient, self.clip_norm)
+        if self.weight_decay:
+            if self.decoupled:
+                parameters = parameters * (1.0 - learning_rate * self.weight_decay)
+            else:
+                gradient = gradient + self.weight_decay * parameters
+        return self.update(xp, state, parameters, gradient, learning_rate)
+
+
+optimizers: Registry[Optimizer] = Registry("optimizer", "optimizers")
+
+
+def _clipped(xp: Namespace, gradient: Array, norm: float) -> Array:
+    """Return `g min(1, norm / ‖g‖)` (Pascanu et al. 2013, algorithm 1), the same bits if not longer.
+
+    The largest entry is divided out before squaring: float32 squares overflow from 2e19 on.
+    """
+    largest = xp.max(xp.abs(gradient), initial=norm)
+    scaled = gradient / largest
+    allowed = norm / largest
+    return gradient * (allowed / xp.maximum(xp.sqrt(xp.dot(scaled, scaled)), allowed))

@@ -1,0 +1,1 @@
+"""Training: the loop over built objects, its settings, its state, and what listens to it."""

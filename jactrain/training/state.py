@@ -1,0 +1,44 @@
+"""What changes while training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from jactrain.arrays import Array
+from jactrain.optimizers.base import State
+from jactrain.training.experiment import Experiment, Generators, generators
+
+
+@dataclass
+class TrainingState:
+    """The point that a training has reached.
+
+    step, epoch: how many are finished. seconds: spent on gradients and optimizer steps, not on
+    evaluation, agreement or writing. multiply_adds: counted by the mode.
+    """
+
+    parameters: Array
+    optimizer: State
+    random: Generators
+    step: int = 0
+    epoch: int = 0
+    seconds: float = 0.0
+    multiply_adds: int = 0
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    best_parameters: Array | None = None
+    best_epoch: int = 0
+    best_loss: float = float("inf")
+
+    @classmethod
+    def start(cls, experiment: Experiment) -> TrainingState:
+        """Return the state before the first step."""
+        parameters = experiment.initial_parameters.copy()
+        optimizer = experiment.optimizer.initial_state(np, parameters)
+        return cls(parameters, optimizer, generators(experiment.seed))
+
+    @property
+    def kept_parameters(self) -> Array:
+        """The best parameters under early stopping, else the newest."""
+        return self.parameters if self.best_parameters is None else self.best_parameters

@@ -1,0 +1,112 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from time import perf_counter
+
+import numpy as np
+
+from jactrain.errors import DivergedError
+from jactrain.modes.base import GradientResult, Plan, ranges
+from jactrain.objective import Batch
+from jactrain.training.events import Listener
+from jactrain.training.experiment import Experiment
+from jactrain.training.metrics import evaluate
+from jactrain.training.state import TrainingState
+
+
+def train(experiment: Experiment, state: TrainingState, listeners: Sequence[Listener] = ()) -> TrainingState:
+    """Train from `state`, which is changed as training goes, to the last epoch or an early stop.
+
+    Raises DivergedError before a loss or gradient that is not finite reaches the optimizer.
+    """
+    objective, mode, optimizer = experiment.objective, experiment.mode, experiment.optimizer
+    settings, examples = experiment.settings, len(experiment.training.x)
+    steps_per_epoch = math.ceil(examples / settings.batch_size)
+    plans: dict[int, Plan] = {}
+    for listener in listeners:
+        listener.on_start(experiment, state)
+    listening = [listener for listener in listeners if listener.every]
+    while state.epoch < settings.epochs:
+        start = perf_counter()
+        for batch in batches(experiment, state):
+            if batch.examples not in plans:
+                plans[batch.examples] = mode.prepare(objective, batch.examples, experiment.dtype)
+            result = mode.value_and_gradient(
+                objective, state.parameters, batch, plans[batch.examples], state.random.mode
+            )
+            require_finite(result, state)
+            for listener in listening:
+                if state.step % listener.every == 0:
+                    paused = perf_counter()
+                    listener.on_step(state, batch, result)
+                    start += perf_counter() - paused
+            rate = optimizer.learning_rate.rate(state.step / steps_per_epoch, settings.epochs)
+            state.parameters, state.optimizer = optimizer.step(
+                np, state.optimizer, state.parameters, result.gradient, rate
+            )
+            state.step += 1
+            state.multiply_adds += result.work.multiply_adds
+        state.seconds += perf_counter() - start
+        state.epoch += 1
+        state.metrics = measure(experiment, state)
+        stop = observe(experiment, state)
+        for listener in listeners:
+            listener.on_epoch(state)
+        if stop:
+            break
+    for listener in listeners:
+        listener.on_end(state)
+    return state
+
+
+def batches(experiment: Experiment, state: TrainingState) -> Iterator[Batch]:
+    """Yield the batches of one epoch, in a new random order, each with its noise."""
+    part = experiment.training
+    order = state.random.order.permutation(len(part.x))
+    x, targets = part.x[order], part.targets[order]
+    for start, stop in ranges(len(order), experiment.settings.batch_size):
+        noise = experiment.network.draw_noise(state.random.noise, stop - start, experiment.dtype)
+        yield Batch(x[start:stop], targets[start:stop], noise)
+
+
+def measure(experiment: Experiment, state: TrainingState) -> dict[str, float | None]:
+    """Return the losses and scores on training and validation examples, `train_loss` and so on."""
+    parts = {"train": experiment.training, "validation": experiment.validation}
+    return {
+        f"{name}_{score}": value
+        for name, part in parts.items()
+        if part is not None
+        for score, value in evaluate(experiment, state.parameters, part).items()
+    }
+
+
+def observe(experiment: Experiment, state: TrainingState) -> bool:
+    """Keep the best parameters under early stopping; return whether to stop."""
+    rule = experiment.settings.early_stopping
+    if rule is None:
+        return False
+    loss = state.metrics["validation_loss"]
+    if loss is not None and loss < state.best_loss - rule.minimum_improvement:
+        state.best_loss, state.best_epoch = loss, state.epoch
+        state.best_parameters = state.parameters.copy()
+    return state.epoch - state.best_epoch >= rule.patience
+
+
+def require_finite(result: GradientResult, state: TrainingState) -> None:
+    """Raise DivergedError if the loss or an entry of the gradient is not finite."""
+    # One sum is cheaper than looking at every entry; it may overflow though all are finite.
+    if math.isfinite(result.value) and math.isfinite(result.gradient.sum()):
+        return
+    if not math.isfinite(result.value):
+        what = f"the loss is {result.value}"
+    elif not np.isfinite(result.gradient).all():
+        what = f"{np.count_nonzero(~np.isfinite(result.gradient))} entries of the gradient are not finite"
+    else:
+        return
+    raise DivergedError(
+        f"training diverged at step {state.step} of epoch {state.epoch + 1}: {what}; "
+        "lower the learning rate, set clip_norm, or scale the data"
+    )
