@@ -34,7 +34,8 @@ def value_and_gradient(
     Noise (dropout) is off. Raises UsageError for names and options that do not exist, ShapeError and
     DataError for arrays that do not fit, UnsupportedError if a layer lacks a product that the mode uses.
     """
-    loss, mode = _component(losses, loss), _component(modes, mode)
+    a_loss: Loss = _component(losses, loss)
+    a_mode: Mode = _component(modes, mode)
     parameters = np.asarray(parameters)
     if parameters.dtype not in (np.float32, np.float64) or parameters.shape != (network.size,):
         raise ShapeError(
@@ -47,13 +48,13 @@ def value_and_gradient(
             f"inputs are (N, {', '.join(map(str, network.input_shape))}) with N at least 1 for this "
             f"network, not {x.shape}"
         )
-    objective = Objective(network, loss)
-    targets = loss.encode(y, network.output_shape[0]).astype(parameters.dtype)
+    objective = Objective(network, a_loss)
+    targets: Array = a_loss.encode(y, network.output_shape[0]).astype(parameters.dtype)
     if len(targets) != len(x):
         raise DataError(f"there are {len(x)} inputs and {len(targets)} targets; give one for each")
-    plan = mode.prepare(objective, len(x), parameters.dtype)
+    plan = a_mode.prepare(objective, len(x), parameters.dtype)
     rng = np.random.default_rng(0) if rng is None else rng
-    return mode.value_and_gradient(objective, parameters, Batch(x, targets), plan, rng)
+    return a_mode.value_and_gradient(objective, parameters, Batch(x, targets), plan, rng)
 
 
 def _component(registry: Registry[Any], value: Any) -> Any:

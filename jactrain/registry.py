@@ -137,8 +137,10 @@ class Registry(Generic[C]):
         """
         if isinstance(value, Component):
             return value  # type: ignore[return-value]  # checked by the caller's field type
+        options: Any
+        place = _NOWHERE
         if isinstance(value, str):
-            name, options, place = value, {}, _NOWHERE
+            name, options = value, {}
         elif isinstance(value, dict) and len(value) == 1 and isinstance(next(iter(value)), str):
             name, options = next(iter(value.items()))
             options, place = ({} if options is None else options), (name,)
@@ -200,9 +202,14 @@ class ComponentOf:
 
 
 def as_configuration(component: Component) -> Any:
-    """Return `component` as a configuration writes it, with every option spelled out."""
-    options = component.model_dump(mode="json")
+    """Return `component` as a configuration writes it, with every option that is not null."""
+    options = component.model_dump(mode="json", exclude_none=True)
     return {component.kind: options} if options else component.kind
+
+
+def summary(component: type[Component]) -> str:
+    """Return the first paragraph of a component's docstring, on one line."""
+    return " ".join((component.__doc__ or "").strip().split("\n\n")[0].split())
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

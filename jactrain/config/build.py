@@ -109,9 +109,7 @@ def build(config: Config) -> Experiment:
     )
 
 
-def _objective(
-    config: Config, outline: Outline, outputs: int, mistakes: list[Mistake]
-) -> Objective | None:
+def _objective(config: Config, outline: Outline, outputs: int, mistakes: list[Mistake]) -> Objective | None:
     """Return network and loss for `outputs` outputs, or None after noting why there is none."""
     layers = settle_units(config.network, outputs)
     try:
@@ -134,9 +132,7 @@ def _objective(
         )
     if network.size == 0:
         mistakes.append(
-            Mistake(
-                ("network",), "no layer has parameters, so there is nothing to train", "add `linear`"
-            )
+            Mistake(("network",), "no layer has parameters, so there is nothing to train", "add `linear`")
         )
     return objective if network.size else None
 

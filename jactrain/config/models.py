@@ -78,5 +78,3 @@ class Config(Options):
     agreement: AgreementOptions | None = Field(
         None, description="Comparison with other modes while training; null for none."
     )
-
-

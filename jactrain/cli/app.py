@@ -1,0 +1,67 @@
+"""The commands together, and what becomes of errors."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from jactrain.cli import (
+    describe,
+    evaluate,
+    gradient,
+    init,
+    list_kinds,
+    predict,
+    run,
+    schema,
+    validate,
+)
+from jactrain.errors import JactrainError
+
+app = typer.Typer(
+    name="jactrain",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for command in (init, validate, run, evaluate, predict, gradient, list_kinds, describe, schema):
+    app.command(command.NAME)(command.command)
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Train neural networks by any way of differentiating them, and know whether it is right.
+
+    Example: [bold]jactrain run configs/digits.yaml[/bold]
+
+    Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration, 3 diverged, 130 interrupted.
+    """
+    if version:
+        import jactrain
+
+        typer.echo(f"jactrain {jactrain.__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in a message and an exit code, not a traceback."""
+    try:
+        app()
+    except JactrainError as error:
+        if "--debug" in sys.argv:
+            raise
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader of a pipe has gone
+        sys.stderr.close()
+        sys.exit(1)

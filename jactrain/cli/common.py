@@ -1,0 +1,68 @@
+"""What several commands share: their options, plug-ins, and output."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jactrain.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="A configuration file (YAML).")]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one value, such as training.epochs=3."),
+]
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option("--plugin", metavar="MODULE", help="Import a Python module that registers layers, modes, …"),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def load_plugins(modules: Sequence[str] | None) -> None:
+    """Import each of `modules`, found in the current folder or installed; UsageError if that fails."""
+    for module in modules or ():
+        if "" not in sys.path:
+            sys.path.insert(0, "")
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # whatever a third party's module raises is told, not shown as ours
+            raise UsageError(
+                f"the plug-in {module!r} cannot be imported ({type(error).__name__}: {error}); --plugin "
+                "takes the name of a Python module that is installed or lies in the current folder"
+            ) from error
+
+
+def echo_json(value: Any) -> None:
+    """Print `value` as JSON on stdout."""
+    from jactrain.runs.files import as_json
+
+    typer.echo(as_json(value, indent=2))
+
+
+def echo_table(table: Table) -> None:
+    """Print `table` on stdout, without colours and at full width where that is no terminal."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=160, no_color=True)
+    console.print(table)
+
+
+def require_folder(path: Path) -> None:
+    """Raise UsageError unless a file can be made at `path`."""
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent} to write {path.name} into; make it first")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; give the name of a file")

@@ -1,0 +1,49 @@
+"""`jactrain init`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jactrain.cli.common import Json, echo_json
+
+NAME = "init"
+
+
+def command(
+    path: Annotated[Path, typer.Argument(metavar="[PATH]", help="The configuration to write.")] = Path(
+        "config.yaml"
+    ),
+    template: Annotated[
+        str, typer.Option("--template", metavar="T", help="classification, regression or csv.")
+    ] = "classification",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it is there.")] = False,
+    json: Json = False,
+) -> None:
+    """Write a commented configuration to start from.
+
+    Example: [bold]jactrain init my.yaml --template csv[/bold]
+    """
+    from importlib.resources import files
+
+    from jactrain.errors import UsageError
+    from jactrain.registry import suggest
+    from jactrain.runs.files import write_text
+
+    folder = files("jactrain.cli").joinpath("templates")
+    names = sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir())
+    if template not in names:
+        raise UsageError(f"there is no template {template!r}; {suggest(template, names)}")
+    if path.is_dir():
+        path = path / "config.yaml"
+    if path.exists() and not force:
+        raise UsageError(f"{path} is there already; choose another name, or overwrite it with --force")
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent}; make it first")
+    write_text(path, folder.joinpath(f"{template}.yaml").read_text(encoding="utf-8"))
+    if json:
+        echo_json({"path": str(path), "template": template})
+    else:
+        typer.echo(f"{path} written; train it with: jactrain run {path}")

@@ -1,0 +1,59 @@
+"""`jactrain predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jactrain.cli.common import Json, Plugins, RunPath, echo_json, load_plugins, require_folder
+
+NAME = "predict"
+
+
+def command(
+    run: RunPath,
+    file: Annotated[
+        Path, typer.Option("--input", metavar="FILE", help="Inputs: a csv file, or an npz file with x.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write a csv file instead of stdout.")
+    ] = None,
+    plugins: Plugins = None,
+    json: Json = False,
+) -> None:
+    """Predict with a trained run: classes by name, or numbers in the data's own units.
+
+    Example: [bold]jactrain predict runs/20260101T120000Z-iris-1a2b --input flowers.csv[/bold]
+    """
+    import csv
+    import io
+
+    from jactrain.data.base import Classification
+    from jactrain.data.inputs import read_inputs
+    from jactrain.runs.directory import RunDirectory
+    from jactrain.runs.files import write_text
+    from jactrain.runs.model import Model
+
+    load_plugins(plugins)
+    if out is not None:
+        require_folder(out)
+    model = Model.load(RunDirectory.open(run))
+    predictions = model.predict(read_inputs(file, model.network.input_shape, model.features))
+    if json:
+        echo_json({"predictions": predictions.tolist()})
+        return
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if isinstance(model.task, Classification):
+        writer.writerow(["class"])
+        writer.writerows([row] for row in predictions)
+    else:
+        writer.writerow(model.task.targets)
+        writer.writerows(predictions.tolist())
+    if out is None:
+        typer.echo(text.getvalue(), nl=False)
+    else:
+        write_text(out, text.getvalue())
+        typer.echo(f"{len(predictions)} predictions written to {out}", err=True)

@@ -1,0 +1,111 @@
+"""What is shown while a run trains: a progress bar on a terminal, plain lines elsewhere, and its log."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from jactrain.agreement.monitor import Measurement
+from jactrain.cli.tables import figure
+from jactrain.runs.directory import RunDirectory
+from jactrain.runs.run import RunListener
+from jactrain.training.experiment import Experiment
+from jactrain.training.state import TrainingState
+
+# Seconds between plain lines, so that a log of a long run stays readable.
+_INTERVAL = 1.0
+_SHOWN = ("train_loss", "validation_loss", "validation_accuracy", "validation_r2", "train_accuracy")
+
+
+class ProgressListener(RunListener):
+    """Shows the newest figures on stderr, and writes every epoch's into the run's log."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        console = Console(stderr=True, highlight=False)
+        self._bar = _bar(console) if console.is_terminal and not quiet else None
+        self._plain = self._bar is None and not quiet
+        self._task = self._bar.add_task("training", figures="") if self._bar else None
+        self._log: IO[str] | None = None
+        self._epochs = 0
+        self._agreement: dict[str, str] = {}
+        self._last = 0.0
+
+    def __enter__(self) -> Self:
+        """Start the bar."""
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop the bar, note why the run ended if it failed, and close the log."""
+        if self._bar:
+            self._bar.stop()
+        if self._log:
+            if error is not None:
+                self._log.write(f"{error or kind}\n")
+            self._log.close()
+
+    def on_folder(self, folder: Path) -> None:
+        """Open the log in the run's folder."""
+        self._log = RunDirectory(folder).log.open("w", encoding="utf-8", buffering=1)
+
+    def on_start(self, experiment: Experiment, state: TrainingState) -> None:
+        """Say what is trained."""
+        self._epochs = experiment.settings.epochs
+        parts = f"{len(experiment.training.x)} training"
+        if experiment.validation is not None:
+            parts += f" and {len(experiment.validation.x)} validation"
+        if self._bar and self._task is not None:
+            self._bar.update(self._task, total=self._epochs)
+        self._line(
+            f"training {experiment.network.size:,} parameters by {experiment.mode.label} on {parts} examples",
+            always=True,
+        )
+
+    def on_agreement(self, step: int, measurement: Measurement) -> None:
+        """Keep the newest comparison for the next line."""
+        error = measurement.comparison.whole.relative_error
+        name = measurement.mode.partition("(")[0]
+        self._agreement[measurement.mode] = f"{name} {'–' if error is None else f'{error:.1e}'}"
+
+    def on_epoch(self, state: TrainingState) -> None:
+        """Show the figures of the epoch."""
+        figures = [
+            f"{name.replace('_', ' ')} {figure(name, state.metrics[name])}"
+            for name in _SHOWN
+            if name in state.metrics
+            and not (name == "train_accuracy" and "validation_accuracy" in state.metrics)
+        ]
+        text = "  ".join([*figures, *self._agreement.values()])
+        if self._bar and self._task is not None:
+            self._bar.update(self._task, completed=state.epoch, figures=text)
+        last = state.epoch == self._epochs
+        self._line(f"epoch {state.epoch}/{self._epochs}  {text}", always=last)
+
+    def _line(self, text: str, always: bool) -> None:
+        if self._log:
+            self._log.write(text + "\n")
+        if self._plain and (always or time.monotonic() - self._last >= _INTERVAL):
+            typer.echo(text, err=True)
+            self._last = time.monotonic()
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("epoch {task.completed:.0f}/{task.total:.0f}", markup=False),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[figures]}", markup=False),
+        TimeRemainingColumn(),
+        console=console,
+    )

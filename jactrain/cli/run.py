@@ -1,0 +1,118 @@
+"""`jactrain run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jactrain.cli.common import (
+    ConfigPath,
+    Json,
+    Overrides,
+    Plugins,
+    echo_json,
+    echo_table,
+    load_plugins,
+)
+
+if TYPE_CHECKING:
+    from jactrain.config.build import Blueprint
+    from jactrain.config.models import Config
+    from jactrain.runs.run import RunResult
+
+NAME = "run"
+
+
+def command(
+    config_path: ConfigPath,
+    overrides: Overrides = None,
+    runs: Annotated[
+        Path, typer.Option("--runs", metavar="DIR", help="Where the run's folder is made.")
+    ] = Path("runs"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything and show the plan; train and write nothing.")
+    ] = False,
+    plugins: Plugins = None,
+    json: Json = False,
+) -> None:
+    """Train what a configuration describes, and log losses and the agreement between modes.
+
+    Example: [bold]jactrain run configs/digits.yaml --set training.epochs=10[/bold]
+    """
+    from jactrain.cli.progress import ProgressListener
+    from jactrain.config.build import check
+    from jactrain.config.files import load_document, located
+    from jactrain.runs.run import run
+
+    load_plugins(plugins)
+    config, document = load_document(config_path, overrides or ())
+    with located(document):
+        blueprint = check(config)
+        if dry_run:
+            _show_plan(config, blueprint, json)
+            return
+        with ProgressListener(quiet=json) as progress:
+            result = run(
+                config,
+                runs,
+                given=config_path.read_text(encoding="utf-8-sig"),
+                listeners=[progress],
+            )
+    if json:
+        echo_json(_facts(result))
+    else:
+        _show(result)
+
+
+def _show_plan(config: Config, blueprint: Blueprint, json: bool) -> None:
+    plan = config.mode.prepare(blueprint.objective, config.training.batch_size, config.dtype)
+    facts = {
+        "parameters": blueprint.network.size,
+        "examples": blueprint.outline.examples,
+        "mode": config.mode.label,
+        "multiply_adds_per_step": plan.multiply_adds,
+        "predicted_peak_bytes": plan.peak_bytes,
+    }
+    if json:
+        echo_json(facts)
+        return
+    from jactrain.cli.tables import chain_table
+
+    echo_table(chain_table(blueprint))
+    typer.echo(
+        f"{config.mode.label}: {plan.multiply_adds:,} multiply-adds a step of "
+        f"{config.training.batch_size} examples, about {plan.peak_bytes / 2**20:.3g} MiB"
+    )
+
+
+def _facts(result: RunResult) -> dict[str, object]:
+    return {
+        "folder": str(result.folder),
+        "epochs": result.epochs,
+        "steps": result.steps,
+        "seconds": result.seconds,
+        "multiply_adds": result.multiply_adds,
+        "metrics": result.metrics,
+        "agreement": [measurement.as_json() for measurement in result.agreement.values()],
+    }
+
+
+def _show(result: RunResult) -> None:
+    from jactrain.cli.tables import agreement_table, metrics_table
+
+    parts: dict[str, dict[str, float | None]] = {}
+    for name, value in result.metrics.items():
+        part, _, score = name.partition("_")
+        parts.setdefault(part, {})[score] = value
+    typer.echo(
+        f"{result.epochs} epochs, {result.steps:,} steps, {result.seconds:.3g} s of training, "
+        f"{result.multiply_adds:.3g} multiply-adds\n"
+    )
+    echo_table(metrics_table(parts))
+    if result.agreement:
+        typer.echo("")
+        echo_table(agreement_table(result.agreement.values(), result.experiment.mode.label))
+    typer.echo("")
+    typer.echo(str(result.folder))

@@ -1,0 +1,19 @@
+"""`jactrain schema`."""
+
+from __future__ import annotations
+
+from jactrain.cli.common import Plugins, echo_json, load_plugins
+
+NAME = "schema"
+
+
+def command(plugins: Plugins = None) -> None:
+    """Print the JSON Schema of configurations, for editors.
+
+    Example: [bold]jactrain schema > configs/jactrain.schema.json[/bold]
+    """
+    from jactrain.config.models import REGISTRIES, Config
+    from jactrain.config.schema import json_schema
+
+    load_plugins(plugins)
+    echo_json(json_schema(Config, REGISTRIES))

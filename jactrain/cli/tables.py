@@ -1,0 +1,77 @@
+"""Tables and lines of figures for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from jactrain.agreement.monitor import Measurement
+    from jactrain.config.build import Blueprint
+
+_PERCENT = ("accuracy",)
+
+
+def figure(name: str, value: Any) -> str:
+    """Return a figure as people read it: accuracies in percent, others to four digits."""
+    if value is None:
+        return "–"
+    if name.endswith(_PERCENT):
+        return f"{100 * value:.2f} %"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def metrics_table(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Return a table with a row for each part of the data and a column for each figure."""
+    names = list(next(iter(metrics.values())))
+    table = Table("part", box=None)
+    for name in names:
+        table.add_column(name, justify="right")
+    for part, figures in metrics.items():
+        table.add_row(part, *(figure(name, figures[name]) for name in names))
+    return table
+
+
+def agreement_table(measurements: Iterable[Measurement], reference: str) -> Table:
+    """Return a table with a row for each mode compared."""
+    table = Table(f"agreement with {reference}", box=None)
+    for column in ("relative error", "cosine", "norm ratio"):
+        table.add_column(column, justify="right")
+    table.add_column("worst entry")
+    for measurement in measurements:
+        whole = measurement.comparison.whole
+        worst = whole.worst
+        index = ", ".join(map(str, worst.index))
+        table.add_row(
+            escape(measurement.mode),
+            "–" if whole.relative_error is None else f"{whole.relative_error:.1e}",
+            "–" if whole.cosine is None else f"{whole.cosine:.9f}",
+            "–" if whole.norm_ratio is None else f"{whole.norm_ratio:.9f}",
+            escape(f"{worst.parameter}[{index}]: {worst.value:.6g}, {reference} {worst.reference:.6g}"),
+        )
+    return table
+
+
+def chain_table(blueprint: Blueprint) -> Table:
+    """Return a table of the layers: sizes, parameters, multiply-adds per example."""
+    table = Table("layer", "inputs", "outputs", box=None)
+    table.add_column("parameters", justify="right")
+    table.add_column("multiply-adds forward", justify="right")
+    for link in blueprint.network.links:
+        table.add_row(
+            link.name,
+            _shape(link.input_shape),
+            _shape(link.output_shape),
+            f"{link.layout.size:,}",
+            f"{link.cost.forward:,}",
+        )
+    total = sum(link.cost.forward for link in blueprint.network.links)
+    table.add_row("all", "", "", f"{blueprint.network.size:,}", f"{total:,}")
+    return table
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))

@@ -1,0 +1,51 @@
+"""`jactrain validate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jactrain.cli.common import Json, Overrides, Plugins, echo_json, load_plugins
+
+NAME = "validate"
+
+
+def command(
+    configs: Annotated[list[Path], typer.Argument(metavar="CONFIG...", help="Configuration files (YAML).")],
+    overrides: Overrides = None,
+    plugins: Plugins = None,
+    json: Json = False,
+) -> None:
+    """Check configurations, and tell every mistake with its place.
+
+    Example: [bold]jactrain validate configs/digits.yaml[/bold]
+    """
+    from jactrain.config.build import check
+    from jactrain.config.files import load_document, located
+    from jactrain.errors import ConfigurationError
+
+    load_plugins(plugins)
+    results = []
+    for path in configs:
+        try:
+            config, document = load_document(path, overrides or ())
+            with located(document):
+                check(config)
+        except ConfigurationError as error:
+            mistakes = [
+                {"path": list(mistake.path), "message": mistake.message, "advice": mistake.advice}
+                for mistake in error.mistakes
+            ]
+            results.append({"config": str(path), "valid": False, "mistakes": mistakes, "text": str(error)})
+            if not json:
+                typer.echo(str(error), err=True)
+        else:
+            results.append({"config": str(path), "valid": True, "mistakes": [], "text": ""})
+            if not json:
+                typer.echo(f"{path}: valid")
+    if json:
+        echo_json(results)
+    if not all(result["valid"] for result in results):
+        raise typer.Exit(ConfigurationError.exit_code)

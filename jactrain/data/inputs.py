@@ -1,0 +1,83 @@
+"""Inputs without targets, for predicting: a csv or an npz file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from jactrain.arrays import Array, Shape, size_of
+from jactrain.data.archive import read_arrays
+from jactrain.data.csv_cells import Complaints, number, why_no_number
+from jactrain.data.csv_table import detect_delimiter, rows
+from jactrain.data.paths import GIBIBYTE, check_file
+from jactrain.errors import DataError
+
+
+def read_inputs(path: Path, input_shape: Shape, features: tuple[str, ...]) -> Array:
+    """Return inputs `(N, *input_shape)`, float64, from the file at `path`.
+
+    An npz file holds them as `x`. A csv file whose first row is no row of numbers has a header: its
+    columns are then found by the names in `features` and others, such as the target, are left out;
+    without a header it has one column for each entry of an input.
+
+    Raises DataError with file, line and column for a file that does not fit.
+    """
+    x = _from_npz(path) if path.suffix == ".npz" else _from_csv(path, size_of(input_shape), features)
+    if x.shape[1:] != input_shape and x.shape[1:] != (size_of(input_shape),):
+        raise DataError(f"{path}: inputs have shape {x.shape[1:]}, but the network takes {input_shape}")
+    return x.reshape(len(x), *input_shape)
+
+
+def _from_npz(path: Path) -> Array:
+    x = read_arrays(path, ["x"])["x"]
+    if x.dtype.kind not in "fiub" or x.ndim < 2 or len(x) == 0:
+        raise DataError(f"{path}: x is numbers (N, …) with N at least 1, not {x.dtype} {x.shape}")
+    x = x.astype(np.float64)
+    if not np.isfinite(x).all():
+        index = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
+        raise DataError(f"{path}: x{list(index)} is {x[index]}; replace it by a finite number")
+    return x
+
+
+def _from_csv(path: Path, count: int, features: tuple[str, ...]) -> Array:
+    check_file(path, GIBIBYTE)
+    table = rows(path, detect_delimiter(path))
+    first = next(table, None)
+    if first is None:
+        raise DataError(f"{path}: the file is empty; give a row of numbers for each prediction")
+    line, cells = first
+    header = all(number(cell) is None for cell in cells)
+    names = cells if header else list(features or (f"column_{index}" for index in range(count)))
+    chosen = _columns(path, line, cells, header, count, features)
+    complaints, values = Complaints(path), []
+    for line, cells in table if header else [first, *table]:
+        if len(cells) <= max(chosen):
+            complaints.add(line, f"this row has {len(cells)} cells, the first {len(names)}")
+            continue
+        numbers = [number(cells[index]) for index in chosen]
+        for index, value in zip(chosen, numbers, strict=True):
+            if value is None:
+                complaints.add(line, f"column {names[index]}: {why_no_number(cells[index])}")
+        values.append(numbers)
+    complaints.raise_if_any([])
+    if not values:
+        raise DataError(f"{path}: there is a header but no row below it; add rows of numbers")
+    return np.array(values, dtype=np.float64)
+
+
+def _columns(
+    path: Path, line: int, cells: list[str], header: bool, count: int, features: tuple[str, ...]
+) -> list[int]:
+    """Return the indices of the columns to read, in the order of the features."""
+    if header and features and any(name in features for name in cells):
+        missing = [name for name in features if name not in cells]
+        if missing:
+            raise DataError(f"{path}:{line}: the header lacks the columns {', '.join(missing[:10])}")
+        return [cells.index(name) for name in features]
+    if len(cells) != count:
+        raise DataError(
+            f"{path}:{line}: there are {len(cells)} columns, but the network takes {count} inputs"
+            + ("; name the columns in a header as the training data does" if features else "")
+        )
+    return list(range(count))

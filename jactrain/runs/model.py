@@ -1,0 +1,138 @@
+"""A trained model: parameters and all that predicting with them needs, in one npz file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from jactrain.arrays import Array
+from jactrain.config.build import settle_units
+from jactrain.config.files import load_config
+from jactrain.data.archive import read_arrays
+from jactrain.data.base import Classification, Regression, Task
+from jactrain.data.preparation import Scaling
+from jactrain.errors import DataError, RunError
+from jactrain.losses.base import Loss
+from jactrain.network import Network
+from jactrain.runs.directory import RunDirectory
+from jactrain.runs.files import write_atomically
+from jactrain.training.experiment import Experiment
+
+_FACTS = (
+    "input_shape",
+    "classes",
+    "targets",
+    "features",
+    "scaling/inputs/offset",
+    "scaling/inputs/scale",
+    "scaling/targets/offset",
+    "scaling/targets/scale",
+)
+_PORTION = 4096  # examples at once, so that memory does not grow with the data
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with its parameters `(P,)`, and how inputs are scaled and outputs read."""
+
+    network: Network
+    loss: Loss
+    parameters: Array
+    input_scaling: Scaling
+    target_scaling: Scaling
+    task: Task
+    features: tuple[str, ...]
+
+    @classmethod
+    def of(cls, experiment: Experiment, parameters: Array) -> Model:
+        """Return the model of an experiment with `parameters` `(P,)`."""
+        outputs = experiment.network.output_shape
+        return cls(
+            experiment.network,
+            experiment.objective.loss,
+            parameters,
+            experiment.input_scaling,
+            experiment.target_scaling or Scaling(np.zeros(outputs), np.ones(outputs)),
+            experiment.task,
+            experiment.features,
+        )
+
+    @classmethod
+    def load(cls, run: RunDirectory) -> Model:
+        """Return the model of a run, without its data; RunError if it is unfinished or damaged."""
+        if not run.weights.is_file():
+            raise RunError(f"{run.path} has no {run.weights.name}: this run was not trained to an end")
+        config = load_config(run.resolved_config)
+        facts = _read(run.weights, _FACTS)
+        classes = tuple(map(str, facts["classes"]))
+        task = Classification(classes) if classes else Regression(tuple(map(str, facts["targets"])))
+        layers = settle_units(config.network, config.loss.outputs_for(task))
+        network = Network(layers, tuple(int(length) for length in facts["input_shape"]))
+        return cls(
+            network,
+            config.loss,
+            _parameters(run.weights, network),
+            Scaling(facts["scaling/inputs/offset"], facts["scaling/inputs/scale"]),
+            Scaling(facts["scaling/targets/offset"], facts["scaling/targets/scale"]),
+            task,
+            tuple(map(str, facts["features"])),
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the model to `path`, atomically and without Python objects."""
+        classes = self.task.classes if isinstance(self.task, Classification) else ()
+        targets = self.task.targets if isinstance(self.task, Regression) else ()
+        arrays = named_parameters(self.network, self.parameters)
+        arrays |= {
+            "input_shape": np.array(self.network.input_shape, dtype=np.int64),
+            "classes": np.array(classes, dtype=np.str_),
+            "targets": np.array(targets, dtype=np.str_),
+            "features": np.array(self.features, dtype=np.str_),
+            "scaling/inputs/offset": self.input_scaling.offset,
+            "scaling/inputs/scale": self.input_scaling.scale,
+            "scaling/targets/offset": self.target_scaling.offset,
+            "scaling/targets/scale": self.target_scaling.scale,
+        }
+        write_atomically(path, lambda file: np.savez(file, **arrays))
+
+    def outputs(self, x: Array) -> Array:
+        """Return the network's outputs `(N, m)` for inputs `(N, *in)` in the dataset's own units."""
+        scaled = self.input_scaling.apply(np.asarray(x, np.float64)).astype(self.parameters.dtype)
+        portions = [scaled[start : start + _PORTION] for start in range(0, len(scaled), _PORTION)]
+        return np.concatenate([self.network.outputs(self.parameters, portion) for portion in portions])
+
+    def predict(self, x: Array) -> Array:
+        """Return predicted classes `(N,)` as text, or numbers `(N, m)` in the dataset's own units."""
+        predictions = self.loss.predictions(self.outputs(x))
+        if isinstance(self.task, Classification):
+            return np.array(self.task.classes)[predictions]
+        return self.target_scaling.invert(np.asarray(predictions, np.float64))
+
+
+def named_parameters(network: Network, flat: Array, prefix: str = "parameters") -> dict[str, Array]:
+    """Return `{"<prefix>/<layer>/<name>": array}` of a vector `(P,)` laid out as the parameters."""
+    layout = network.layout
+    return {
+        f"{prefix}/{name}": flat[part].reshape(shape)
+        for name, shape, part in zip(layout.names, layout.shapes, layout.slices, strict=True)
+    }
+
+
+def _parameters(path: Path, network: Network) -> Array:
+    names = [f"parameters/{name}" for name in network.layout.names]
+    arrays = _read(path, names)
+    for name, shape in zip(names, network.layout.shapes, strict=True):
+        if arrays[name].shape != shape:
+            raise RunError(
+                f"{path}: {name} has shape {arrays[name].shape}, but the run's network takes {shape}"
+            )
+    return np.concatenate([arrays[name].ravel() for name in names])
+
+
+def _read(path: Path, names: tuple[str, ...] | list[str]) -> dict[str, Array]:
+    try:
+        return read_arrays(path, names)
+    except DataError as error:
+        raise RunError(f"the trained parameters cannot be read: {error}") from None

@@ -1,0 +1,82 @@
+"""Where a run comes from: versions, machine, BLAS, git commit."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import jactrain
+
+SCHEMA_VERSION = 1
+
+
+def provenance(seed: int, folder: Path) -> dict[str, Any]:
+    """Return what a run's `meta.json` says besides its status.
+
+    `folder` is where the configuration lies; its git commit is recorded if it is under version control.
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "seed": seed,
+        "argv": sys.argv,
+        "versions": {
+            "jactrain": jactrain.__version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "scikit-learn": _version("scikit-learn"),
+        },
+        "machine": {
+            "system": platform.platform(),
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+        },
+        "blas": _blas(),
+        "git": _git(folder),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _blas() -> list[dict[str, Any]]:
+    from threadpoolctl import threadpool_info  # 10 ms, and only here
+
+    keys = ("internal_api", "version", "num_threads", "architecture")
+    return [{key: library.get(key) for key in keys} for library in threadpool_info()]
+
+
+def _git(folder: Path) -> dict[str, Any] | None:
+    def git(*arguments: str) -> str:
+        return subprocess.run(  # noqa: S603 - fixed arguments, no shell
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 - git is where the user has it
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        ).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "-uno"))}
+    except (OSError, subprocess.SubprocessError):
+        return None

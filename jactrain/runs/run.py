@@ -1,0 +1,141 @@
+"""One run: build, make the folder, train, and leave everything in it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jactrain.agreement.monitor import Measurement
+from jactrain.arrays import Array
+from jactrain.config.build import build
+from jactrain.config.models import Config
+from jactrain.config.resolved import resolved_yaml
+from jactrain.errors import DivergedError
+from jactrain.runs.directory import RunDirectory
+from jactrain.runs.files import as_json, write_text
+from jactrain.runs.model import Model
+from jactrain.runs.provenance import provenance
+from jactrain.runs.recorder import Recorder
+from jactrain.training.agreement import AgreementListener
+from jactrain.training.events import Listener
+from jactrain.training.experiment import Experiment
+from jactrain.training.state import TrainingState
+from jactrain.training.trainer import train
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run leaves.
+
+    metrics: of the last epoch; agreement: the last measurement of each mode; parameters: flat `(P,)`, the
+    best under early stopping, else the last.
+    """
+
+    folder: Path
+    experiment: Experiment
+    parameters: Array
+    metrics: dict[str, float | None]
+    agreement: dict[str, Measurement]
+    epochs: int
+    steps: int
+    seconds: float
+    multiply_adds: int
+
+
+class RunListener(Listener):
+    """A listener that also hears of the run's folder and of each comparison of modes."""
+
+    def on_folder(self, folder: Path) -> None:
+        """Hear where the run is written."""
+
+    def on_agreement(self, step: int, measurement: Measurement) -> None:
+        """Hear of one mode compared at a step."""
+
+
+def run(
+    config: Config,
+    runs: Path | str = "runs",
+    *,
+    given: str | None = None,
+    listeners: Sequence[RunListener] = (),
+) -> RunResult:
+    """Train what `config` describes, writing a new folder below `runs`.
+
+    given: the text of the configuration file as it was written, kept beside the resolved one.
+
+    Nothing is written unless everything could be built. Raises ConfigurationError and DataError before
+    that, DivergedError and KeyboardInterrupt after the folder was brought to a readable end.
+    """
+    experiment = build(config)
+    for examples in {config.training.batch_size, len(experiment.training.x)}:
+        config.mode.prepare(experiment.objective, examples, experiment.dtype)
+    directory = RunDirectory.create(Path(runs), config.name)
+    resolved = resolved_yaml(config)
+    write_text(directory.resolved_config, resolved)
+    write_text(directory.config, given if given is not None else resolved)
+    meta = {"name": config.name, "started": _now(), **provenance(config.seed, Path.cwd())}
+    _write_meta(directory, meta, "running")
+    for listener in listeners:
+        listener.on_folder(directory.path)
+    latest: dict[str, Measurement] = {}
+    state = TrainingState.start(experiment)
+    with Recorder(directory) as recorder:
+
+        def report(step: int, measurement: Measurement) -> None:
+            latest[measurement.mode] = measurement
+            recorder.agreement(step, measurement)
+            for listener in listeners:
+                listener.on_agreement(step, measurement)
+
+        try:
+            train(experiment, state, [AgreementListener(report), recorder, *listeners])
+        except DivergedError as error:
+            _write_meta(directory, meta, "diverged", str(error))
+            raise
+        except KeyboardInterrupt:
+            _keep_weights(directory, experiment, state)
+            _write_meta(directory, meta, "interrupted", "interrupted by the user")
+            raise
+        except BaseException as error:
+            reason = "".join(traceback.format_exception_only(error)).strip()
+            _write_meta(directory, meta, "failed", reason)
+            raise
+    _keep_weights(directory, experiment, state)
+    _write_meta(directory, meta, "finished", _ending(experiment, state))
+    return RunResult(
+        folder=directory.path,
+        experiment=experiment,
+        parameters=state.kept_parameters,
+        metrics=state.metrics,
+        agreement=latest,
+        epochs=state.epoch,
+        steps=state.step,
+        seconds=state.seconds,
+        multiply_adds=state.multiply_adds,
+    )
+
+
+def _keep_weights(directory: RunDirectory, experiment: Experiment, state: TrainingState) -> None:
+    if np.isfinite(state.kept_parameters).all():
+        Model.of(experiment, state.kept_parameters).save(directory.weights)
+
+
+def _ending(experiment: Experiment, state: TrainingState) -> str:
+    if state.epoch < experiment.settings.epochs:
+        return f"stopped early after epoch {state.epoch}; the weights are those of epoch {state.best_epoch}"
+    return "all epochs were trained"
+
+
+def _write_meta(directory: RunDirectory, meta: dict[str, Any], status: str, reason: str = "") -> None:
+    ending = {} if status == "running" else {"ended": _now(), "exit_reason": reason}
+    write_text(directory.meta, as_json({**meta, "status": status, **ending}, indent=2) + "\n")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
