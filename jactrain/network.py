@@ -30,6 +30,7 @@ class Layout:
             self.shapes.append(shape)
             self.slices.append(slice(self.size, stop))
             self.size = stop
+        self._places = list(zip(self.paths, self.shapes, self.slices, strict=True))
 
     @property
     def names(self) -> list[str]:
@@ -40,7 +41,7 @@ class Layout:
         """Return the tree of leaves `(K, *p)` that `flat` `(K, P)` holds; under NumPy, views of it."""
         tree: Tree = {}
         stack = flat.shape[0]
-        for path, shape, part in zip(self.paths, self.shapes, self.slices, strict=True):
+        for path, shape, part in self._places:
             branch = tree
             for name in path[:-1]:
                 branch = branch.setdefault(name, {})
@@ -114,6 +115,10 @@ class Network:
             cost, products = layer.cost(shape), layer.products(shape)
             links.append(Link(name, layer, shape, next_shape, layout, part, cost, products))
         self.links = tuple(links)
+        # The position of the first link with parameters, or the number of links: cotangents stop there.
+        self.first_parametric = next(
+            (position for position, link in enumerate(links) if link.layout.size), len(links)
+        )
 
     @property
     def size(self) -> int:

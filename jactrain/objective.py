@@ -13,7 +13,7 @@ import numpy as np
 
 from jactrain.arrays import Array, Namespace, Path, Tree
 from jactrain.errors import ShapeError
-from jactrain.layers.base import Product
+from jactrain.layers.base import Moved, PerturbationCost
 from jactrain.losses.base import Loss
 from jactrain.network import Link, Network
 
@@ -45,11 +45,6 @@ class Work:
     parameter_vjp: int = 0
     multiply_adds: int = 0
 
-    def count(self, product: Product, vectors: int, multiply_adds: int) -> None:
-        """Add `vectors` applications of `product` that cost `multiply_adds` in all."""
-        setattr(self, product.value, getattr(self, product.value) + vectors)
-        self.multiply_adds += multiply_adds
-
 
 class Objective:
     """The mean over a batch of the loss of a network's outputs, as a function of the parameters.
@@ -76,6 +71,19 @@ class Objective:
         """The network's links."""
         return self.network.links
 
+    def perturbation_cost(self, position: int, path: Path) -> PerturbationCost:
+        """Return the multiply-adds per example of `Evaluation.perturbed`, up to and with the loss."""
+        link = self.links[position]
+        moved = link.layer.moves_one_entry
+        once, each = (0, 1) if moved else link.layer.perturbation_cost(link.input_shape, path)
+        for link in self.links[position + 1 :]:
+            if moved:
+                cost, moved = link.layer.moved_cost(link.input_shape)
+                each += cost
+            else:
+                each += link.cost.forward
+        return PerturbationCost(once, each + self.loss_cost.forward)
+
     def evaluate(self, parameters: Array, batch: Batch) -> Evaluation:
         """Return the values of every link's input, and of the loss, at `parameters` `(P,)`."""
         return Evaluation(self, parameters, batch)
@@ -93,14 +101,18 @@ class Evaluation:
         self._params = objective.network.own_parameters(parameters)
         self._noise = objective.network.own_noise(batch.noise)
         self._batch = batch
-        self.work = Work()
-        self._inputs: list[Array] = []  # x^k of every link, (1, N, *in)
-        self.losses = self._run(0, batch.x[None], keep=True)[0]  # (N,)
+        self.work = Work(forward=len(objective.links), multiply_adds=batch.examples * objective.forward_cost)
+        self._values = [batch.x[None]]  # every x^k, (1, N, *n): the links' inputs and the outputs
+        for link, params, noise in zip(objective.links, self._params, self._noise, strict=True):
+            y, _ = link.layer.forward(objective.xp, params, self._values[-1], noise)
+            self._values.append(y)
+        losses, _ = objective.loss.forward(objective.xp, self._values[-1], batch.targets)
+        self.losses = losses[0]  # (N,)
 
     @property
     def value(self) -> Array:
         """The objective: the mean of the examples' losses."""
-        return self.losses.mean()
+        return self.losses.sum() / self._batch.examples
 
     def perturbed(self, position: int, path: Path, indices: Array, steps: Array) -> Array:
         """Return the examples' losses `(K, N)` of `K` networks with one parameter entry moved in each.
@@ -108,33 +120,35 @@ class Evaluation:
         Network `t` has entry `indices[t]` of the parameter at `path` of link `position` moved by
         `steps[t]`. Links in front of it are not run again.
         """
-        link, vectors = self._objective.links[position], len(indices)
+        objective, vectors = self._objective, len(indices)
+        link, params, noise = objective.links[position], self._params[position], self._noise[position]
+        x, y = self._values[position : position + 2]
+        self.work.forward += vectors
+        if link.layer.moves_one_entry:
+            self.work.multiply_adds += vectors * self._batch.examples
+            moved = link.layer.perturbed_entry(objective.xp, params, x, y, path, indices, steps)
+            return self._losses_behind(position, vectors, moved)
         once, each = link.layer.perturbation_cost(link.input_shape, path)
-        self.work.count(Product.FORWARD, vectors, (once + each * vectors) * self._batch.examples)
-        x = link.layer.perturbed_forward(
-            self._objective.xp,
-            self._params[position],
-            self._inputs[position],
-            self._noise[position],
-            path,
-            indices,
-            steps,
-        )
-        return self._run(position + 1, x)
+        self.work.multiply_adds += (once + each * vectors) * self._batch.examples
+        outputs = link.layer.perturbed_forward(objective.xp, params, x, noise, path, indices, steps)
+        return self._losses_behind(position, vectors, outputs)
 
-    def _run(self, start: int, x: Array, keep: bool = False) -> Array:
-        """Return the losses `(K, N)` for inputs `x` `(K, N, *in)` of link `start`."""
-        objective, stack = self._objective, x.shape[0]
+    def _losses_behind(self, position: int, stack: int, x: Array | Moved) -> Array:
+        """Return the losses `(K, N)` of `K` networks with outputs `x` `(K, N, *out)` of one link."""
+        xp, links = self._objective.xp, self._objective.links
         rows = stack * self._batch.examples
-        for position in range(start, len(objective.links)):
-            link = objective.links[position]
-            if keep:
-                self._inputs.append(x)
-            x, _ = link.layer.forward(objective.xp, self._params[position], x, self._noise[position])
-            self.work.count(Product.FORWARD, stack, rows * link.cost.forward)
-        losses, _ = objective.loss.forward(objective.xp, x, self._batch.targets)
-        self.work.multiply_adds += rows * objective.loss_cost.forward
-        return losses
+        for later in range(position + 1, len(links)):
+            link, params, noise = links[later], self._params[later], self._noise[later]
+            self.work.forward += stack
+            if isinstance(x, Moved):
+                self.work.multiply_adds += rows * link.layer.moved_cost(link.input_shape).each
+                x = link.layer.moved_forward(xp, params, x, self._values[later + 1], noise)
+            else:
+                self.work.multiply_adds += rows * link.cost.forward
+                x, _ = link.layer.forward(xp, params, x, noise)
+        self.work.multiply_adds += rows * self._objective.loss_cost.forward
+        outputs = x.dense(xp) if isinstance(x, Moved) else x
+        return self._objective.loss.forward(xp, outputs, self._batch.targets)[0]
 
 
 class Linearization:
@@ -155,20 +169,22 @@ class Linearization:
             x, residual = link.layer.forward(xp, params, x, drawn)
             self._residuals.append(residual)
         losses, self._loss_residual = objective.loss.forward(xp, x, batch.targets)
-        self.value = losses[0].mean()
+        self.value = losses.sum() / self.examples
         self._dtype = losses.dtype
 
     def jvp(self, position: int, x_dot: Array) -> Array:
         """Return `A ẋ` of one link."""
         link = self._objective.links[position]
-        self.work.count(Product.JVP, len(x_dot), len(x_dot) * self.examples * link.cost.jvp)
+        self.work.jvp += len(x_dot)
+        self.work.multiply_adds += len(x_dot) * self.examples * link.cost.jvp
         return link.layer.jvp(self._objective.xp, self._params[position], self._residuals[position], x_dot)
 
     def parameter_jvp(self, position: int, dots: Array) -> Array:
         """Return `B θ̇` of one link, for tangents `(K, p)` laid out as its parameters."""
         link = self._objective.links[position]
         cost = len(dots) * self.examples * link.cost.parameter_jvp
-        self.work.count(Product.PARAMETER_JVP, len(dots), cost)
+        self.work.parameter_jvp += len(dots)
+        self.work.multiply_adds += cost
         tree = link.layout.views(dots)
         return link.layer.parameter_jvp(
             self._objective.xp, self._params[position], self._residuals[position], tree
@@ -177,14 +193,16 @@ class Linearization:
     def vjp(self, position: int, y_bar: Array) -> Array:
         """Return `ȳ A` of one link."""
         link = self._objective.links[position]
-        self.work.count(Product.VJP, len(y_bar), len(y_bar) * self.examples * link.cost.vjp)
+        self.work.vjp += len(y_bar)
+        self.work.multiply_adds += len(y_bar) * self.examples * link.cost.vjp
         return link.layer.vjp(self._objective.xp, self._params[position], self._residuals[position], y_bar)
 
     def parameter_vjp(self, position: int, y_bar: Array) -> Tree:
         """Return `ȳ B` of one link, summed over the examples, as the tree of its parameters `{(K, *p)}`."""
         link = self._objective.links[position]
         cost = len(y_bar) * self.examples * link.cost.parameter_vjp
-        self.work.count(Product.PARAMETER_VJP, len(y_bar), cost)
+        self.work.parameter_vjp += len(y_bar)
+        self.work.multiply_adds += cost
         return link.layer.parameter_vjp(
             self._objective.xp, self._params[position], self._residuals[position], y_bar
         )

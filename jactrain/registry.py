@@ -198,7 +198,8 @@ class ComponentOf:
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         """Refer to the definition that `jactrain.config.schema` assembles from the registry."""
-        return {"$ref": f"#/$defs/{self.registry.group}"}
+        # Within `allOf`, since pydantic would look up a plain reference among its own definitions.
+        return {"allOf": [{"$ref": f"#/$defs/{self.registry.group}"}]}
 
 
 def as_configuration(component: Component) -> Any:

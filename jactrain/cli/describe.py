@@ -10,6 +10,8 @@ from jactrain.cli.common import Json, Plugins, echo_json, echo_table, load_plugi
 
 NAME = "describe"
 
+_LIMITS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+
 
 def command(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="layers, losses, modes, optimizers, …")],
@@ -23,9 +25,11 @@ def command(
     """
     import inspect
 
-    from jactrain.config.models import REGISTRIES
+    from jactrain.config.models import REGISTRIES, Config
+    from jactrain.config.schema import json_schema
     from jactrain.errors import UsageError
     from jactrain.registry import suggest
+    from jactrain.runs.files import as_json
 
     load_plugins(plugins)
     groups = {registry.group: registry for registry in REGISTRIES}
@@ -36,7 +40,18 @@ def command(
     except KeyError as error:
         raise UsageError(error.args[0]) from None
     text = inspect.cleandoc(component.__doc__ or "")
-    options = [_option(option, field) for option, field in component.model_fields.items()]
+    definitions = json_schema(Config, REGISTRIES)["$defs"]
+    options = [
+        {
+            "name": option,
+            "values": values(schema, definitions),
+            "default": schema.get("default", "required") if field.is_required() else schema.get("default"),
+            "description": field.description or "",
+        }
+        for (option, schema), field in zip(
+            _properties(definitions, kind, name).items(), component.model_fields.values(), strict=True
+        )
+    ]
     if json:
         echo_json({"kind": kind, "name": name, "text": text, "options": options})
         return
@@ -44,26 +59,56 @@ def command(
     from rich.table import Table
 
     typer.echo(f"{name} ({groups[kind].word})\n\n{text}\n")
-    table = Table("option", "type", "default", "description", box=None)
+    if not options:
+        typer.echo("It has no options.")
+        return
+    table = Table("option", "values", "default", "description", box=None)
     for option in options:
-        table.add_row(*(escape(str(option[key])) for key in ("name", "type", "default", "description")))
+        default = option["default"]
+        shown = default if isinstance(default, str) else as_json(default)
+        table.add_row(*map(escape, (option["name"], option["values"], shown, option["description"])))
     echo_table(table)
 
 
-def _option(name: str, field: Any) -> dict[str, Any]:
-    """Return the facts of one option as texts."""
-    default = "required" if field.is_required() else field.get_default(call_default_factory=True)
-    limits = [str(limit) for limit in field.metadata if "=" in str(limit) and "func" not in str(limit)]
-    return {
-        "name": name,
-        "type": _type(field.annotation) + (f" ({', '.join(limits)})" if limits else ""),
-        "default": default if isinstance(default, int | float | str | bool | None) else str(default),
-        "description": field.description or "",
-    }
+def _properties(definitions: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
+    """Return the JSON Schemas of the options of one component, by name."""
+    schema = next(
+        choice["properties"][name]
+        for choice in definitions[kind]["anyOf"]
+        if name in choice.get("properties", {})
+    )
+    properties: dict[str, Any] = _resolved(schema, definitions).get("properties", {})
+    return properties
 
 
-def _type(annotation: Any) -> str:
-    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    for prefix in ("typing.", "jactrain.", "pathlib.", "NoneType"):
-        text = text.replace(prefix, "" if prefix != "NoneType" else "null")
-    return text
+def values(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """Return in words which values a JSON Schema admits: "integer > 0 or null"."""
+    if "anyOf" in schema:
+        return " or ".join(values(choice, definitions) for choice in schema["anyOf"])
+    if "allOf" in schema:
+        return " and ".join(values(part, definitions) for part in schema["allOf"])
+    if "$ref" in schema:
+        group = schema["$ref"].rpartition("/")[2]
+        if "anyOf" in definitions[group]:
+            return f"one of `jactrain list {group}`"
+        return values(definitions[group], definitions)
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    if "const" in schema:
+        return str(schema["const"])
+    if schema.get("type") == "array":
+        return f"list of {values(schema.get('items', {}), definitions)}"
+    kinds = schema.get("type", "any")
+    text = " or ".join(kinds) if isinstance(kinds, list) else kinds
+    return text + "".join(f" {sign} {schema[key]:g}" for key, sign in _LIMITS.items() if key in schema)
+
+
+def _resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Follow references to the schema of a mapping."""
+    while "$ref" in schema or "anyOf" in schema or "allOf" in schema:
+        if "$ref" in schema:
+            schema = definitions[schema["$ref"].rpartition("/")[2]]
+        else:
+            choices = schema.get("anyOf") or schema["allOf"]
+            schema = next(choice for choice in choices if choice.get("type") != "null")
+    return schema

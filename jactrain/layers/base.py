@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -58,13 +58,31 @@ class PerturbationCost(NamedTuple):
     each: int
 
 
-LayerName = Annotated[
-    str,
-    Field(
-        pattern=r"^[a-z][a-z0-9_]{0,63}$",
-        description="What the layer is called; its kind and a number if left out.",
-    ),
-]
+class MovedCost(NamedTuple):
+    """Multiply-adds per example and network of `moved_forward`, and whether its output is `Moved` too."""
+
+    each: int
+    moved: bool
+
+
+class Moved(NamedTuple):
+    """Arrays `(K, N, *n)` of `K` networks that differ from a common one in a single entry an example.
+
+    around: the common array `(1, N, *n)`; places `(K,)`: which entry of an example, flattened, network
+    `t` has otherwise; values `(K, N)`: what it is there.
+    """
+
+    around: Array
+    places: Array
+    values: Array
+
+    def dense(self, xp: Namespace) -> Array:
+        """Return the arrays in full, `(K, N, *n)`."""
+        shape = self.around.shape[2:]
+        here = xp.arange(size_of(shape)) == self.places[:, None]
+        around = self.around.reshape(1, -1, size_of(shape))
+        stack = xp.where(here[:, None, :], self.values[:, :, None], around)
+        return stack.reshape(*self.values.shape, *shape)
 
 
 class Layer(Component, ABC):
@@ -73,7 +91,14 @@ class Layer(Component, ABC):
     A layer without one of the products still trains, by the modes that do not use it.
     """
 
-    name: LayerName | None = None
+    name: str | None = Field(
+        None,
+        pattern=r"^[a-z][a-z0-9_]{0,63}$",
+        description="What the layer is called in messages and files; its kind and a number if left out.",
+    )
+
+    # Whether moving one entry of a parameter moves one entry of an example's output, the same in each.
+    moves_one_entry: ClassVar[bool] = False
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of one example's output; ShapeError where `input_shape` does not fit."""
@@ -137,13 +162,40 @@ class Layer(Component, ABC):
 
         In network `t` of the stack the entry `indices[t]` of the flattened parameter at `path` is
         moved by `steps[t]`; `params` and `x` have a stack axis of length 1. A layer that can do with
-        less than `K` forward passes overrides this together with `perturbation_cost`.
+        less than `K` forward passes overrides this together with `perturbation_cost`, or, if it
+        `moves_one_entry`, states `perturbed_entry`.
         """
+        if self.moves_one_entry:
+            y, _ = self.forward(xp, params, x, noise)
+            return self.perturbed_entry(xp, params, x, y, path, indices, steps).dense(xp)
         return self.forward(xp, perturbed(xp, params, path, indices, steps), x, noise)[0]
 
     def perturbation_cost(self, input_shape: Shape, path: Path) -> PerturbationCost:
         """Return the multiply-adds per example of `perturbed_forward` for the parameter at `path`."""
-        return PerturbationCost(once=0, each=self.cost(input_shape).forward)
+        forward = self.cost(input_shape).forward
+        return PerturbationCost(forward, 1) if self.moves_one_entry else PerturbationCost(0, forward)
+
+    def perturbed_entry(
+        self, xp: Namespace, params: Tree, x: Array, y: Array, path: Path, indices: Array, steps: Array
+    ) -> Moved:
+        """Return the outputs of `perturbed_forward` around `y` `(1, N, *out)`, the output for `x`.
+
+        For layers that `moves_one_entry`; it costs one multiply-add an example and network.
+        """
+        raise NotImplementedError
+
+    def moved_forward(
+        self, xp: Namespace, params: Tree, x: Moved, y: Array, noise: Tree = None
+    ) -> Array | Moved:
+        """Return the outputs `(K, N, *out)` for inputs moved in one entry; `y` is that for `x.around`.
+
+        A layer that can do with less than `K` forward passes overrides this together with `moved_cost`.
+        """
+        return self.forward(xp, params, x.dense(xp), noise)[0]
+
+    def moved_cost(self, input_shape: Shape) -> MovedCost:
+        """Return the multiply-adds per example and network of `moved_forward`, and what it returns."""
+        return MovedCost(self.cost(input_shape).forward, moved=False)
 
     def products(self, input_shape: Shape) -> frozenset[Product]:
         """Return the products that can be asked of this layer; its parameters' too if it has none."""
@@ -184,6 +236,16 @@ class Elementwise(Layer):
         """Return the values, and what the slope is written in."""
         y = self.value(xp, x)
         return y, (x if self.keeps == "input" else y)
+
+    def moved_forward(
+        self, xp: Namespace, params: Tree, x: Moved, y: Array, noise: Tree = None
+    ) -> Array | Moved:
+        """Return `y` with the value at the moved entry, which stays the only one."""
+        return Moved(y, x.places, self.value(xp, x.values))
+
+    def moved_cost(self, input_shape: Shape) -> MovedCost:
+        """Return one value."""
+        return MovedCost(1, moved=True)
 
     def jvp(self, xp: Namespace, params: Tree, residual: Array, x_dot: Array) -> Array:
         """Return `slope · ẋ`."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, PositiveInt
 
 from jactrain.arrays import Array, Namespace, Path, Shape, Tree
 from jactrain.errors import ShapeError
-from jactrain.layers.base import Cost, Layer, PerturbationCost, layers, require_one_axis
+from jactrain.layers.base import Cost, Layer, Moved, MovedCost, layers, require_one_axis
 
 
 @layers.register("linear")
@@ -28,6 +28,8 @@ class Linear(Layer):
         "normal with 2/I, lecun normal with 1/I, orthogonal has orthonormal rows or columns. The bias "
         "starts at zero.",
     )
+
+    moves_one_entry: ClassVar[bool] = True
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return `(units,)`; ShapeError if the units are not known or the input is no vector."""
@@ -77,30 +79,27 @@ class Linear(Layer):
             bars = {"weight": residual.swapaxes(1, 2) @ y_bar, "bias": y_bar.sum(1)}
         return bars if self.bias else {"weight": bars["weight"]}
 
-    def perturbed_forward(
-        self,
-        xp: Namespace,
-        params: Tree,
-        x: Array,
-        noise: Tree,
-        path: Path,
-        indices: Array,
-        steps: Array,
-    ) -> Array:
-        """Move one column of the output instead of multiplying again.
-
-        An entry `(i, o)` of the weight moved by `h` adds `h x_i` to output `o`, a bias entry adds `h`.
-        """
-        y, _ = self.forward(xp, params, x, noise)
+    def perturbed_entry(
+        self, xp: Namespace, params: Tree, x: Array, y: Array, path: Path, indices: Array, steps: Array
+    ) -> Moved:
+        """Add `h x_i` to output `o` for an entry `(i, o)` of the weight moved by `h`, `h` for a bias entry."""
         outputs = y.shape[-1]
-        columns = (xp.arange(outputs) == (indices % outputs)[:, None]) * steps[:, None]
-        if path == ("bias",):
-            return y + columns[:, None, :]
-        return y + x[0].T[indices // outputs][:, :, None] * columns[:, None, :]
+        places = indices % outputs
+        change = steps[:, None]
+        if path == ("weight",):
+            change = change * x[0].T[indices // outputs]
+        return Moved(y, places, y[0].T[places] + change)
 
-    def perturbation_cost(self, input_shape: Shape, path: Path) -> PerturbationCost:
-        """Return one product a call, and one multiply-add an output for each perturbation."""
-        return PerturbationCost(once=self.cost(input_shape).forward, each=self._outputs())
+    def moved_forward(
+        self, xp: Namespace, params: Tree, x: Moved, y: Array, noise: Tree = None
+    ) -> Array | Moved:
+        """Add the change of feature `i` times row `i` of the weight, instead of multiplying again."""
+        change = x.values - x.around[0].T[x.places]
+        return y + change[:, :, None] * params["weight"][0][x.places][:, None, :]
+
+    def moved_cost(self, input_shape: Shape) -> MovedCost:
+        """Return one multiply-add an output."""
+        return MovedCost(self._outputs(), moved=False)
 
     def _outputs(self) -> int:
         if self.units is None:

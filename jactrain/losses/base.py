@@ -56,7 +56,7 @@ class Loss(Component, ABC):
 
     def jvp(self, xp: Namespace, residual: Any, y_dot: Array) -> Array:
         """Return `slope · ẏ`, `(K, N)`."""
-        return (self.slope(xp, residual) * y_dot).sum(-1)
+        return xp.vecdot(self.slope(xp, residual), y_dot)
 
     def vjp(self, xp: Namespace, residual: Any, value_bar: Array) -> Array:
         """Return `v̄ slope`, `(K, N, m)`."""

@@ -46,7 +46,7 @@ class CrossEntropy(Loss):
         shifted = outputs - outputs.real.max(-1, keepdims=True)
         exponentials = xp.exp(shifted)
         total = exponentials.sum(-1)
-        return xp.log(total) - (shifted * targets).sum(-1), (exponentials, total, targets)
+        return xp.log(total) - xp.vecdot(targets, shifted), (exponentials, total, targets)
 
     def slope(self, xp: Namespace, residual: tuple[Array, Array, Array]) -> Array:
         """Return softmax minus target."""

@@ -10,7 +10,7 @@ from pydantic import Field
 from jactrain.arrays import Array, DTypeName, Path, Tree
 from jactrain.layers.base import Product
 from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes, ranges
-from jactrain.modes.memory import MemorySize
+from jactrain.modes.memory import MemorySize, reuse_freed_memory
 from jactrain.objective import Batch, Objective
 
 _DEFAULT_MEMORY = 4 * 2**20
@@ -65,23 +65,23 @@ class FiniteDifference(Mode):
     def prepare(self, objective: Objective, examples: int, dtype: Any) -> Plan:
         """Divide the entries into chunks, and predict the forward passes from the perturbed link on."""
         self.require_products(objective)
+        reuse_freed_memory()
         working = np.dtype(self.dtype or dtype)
         links, values = objective.links, len(SCHEMES[self.scheme].offsets)
         chunks = []
         per_example = objective.forward_cost
         widest = 0
         for position, link in enumerate(links):
-            behind = sum(later.cost.forward for later in links[position + 1 :])
             largest = max(later.output_size for later in links[position:])
             width = max(1, self.memory // (values * examples * largest * working.itemsize))
             for path, part in zip(link.layout.paths, link.layout.slices, strict=True):
-                once, each = link.layer.perturbation_cost(link.input_shape, path)
+                once, each = objective.perturbation_cost(position, path)
                 count = part.stop - part.start
                 for start, stop in ranges(count, width):
                     chunks.append(Entries(position, path, start, stop))
                     per_example += once
                     widest = max(widest, (stop - start) * values * largest)
-                per_example += count * values * (each + behind + objective.loss_cost.forward)
+                per_example += count * values * each
         kept = sum(link.input_size for link in links)
         return Plan(
             mode=self.kind,

@@ -12,12 +12,12 @@ from pydantic import Field
 from jactrain.arrays import Array
 from jactrain.layers.base import Product
 from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes
-from jactrain.modes.memory import MemorySize
+from jactrain.modes.memory import MemorySize, reuse_freed_memory
 from jactrain.network import Link
 from jactrain.objective import Batch, Linearization, Objective
 
 # A stack of this size fits the second-level cache of current processors with room for its successor.
-_DEFAULT_MEMORY = 8 * 2**20
+_DEFAULT_MEMORY = 2**19
 SeedKind: TypeAlias = Literal["outputs", "parameters"]
 
 
@@ -44,8 +44,7 @@ class Forward(Mode):
 
     Seeded by parameters, `G^k = (A_k G^{k-1} | B_k)` with a column for every parameter. Seeded by
     outputs, the same recursion with the `n_{k+1}` columns of the identity in the place of the `p_k` of
-    `B_k`, which is multiplied last: `S_k B_k`, by associativity (Wengert 1964; the factored form is
-    MATH §3 of the design).
+    `B_k`, which is multiplied last: `S_k B_k`, by associativity (Wengert 1964; docs/conventions.md).
     """
 
     seeds: Literal["outputs", "parameters", "auto"] = Field(
@@ -65,6 +64,7 @@ class Forward(Mode):
     def prepare(self, objective: Objective, examples: int, dtype: Any) -> Plan:
         """Divide the seeds into chunks, and predict `F`, the pushes, and a product for each layer."""
         self.require_products(objective)
+        reuse_freed_memory()
         dtype = np.dtype(dtype)
         chunks = self._chunks(objective, examples * dtype.itemsize)
         widest = max((sum(seeds.width for seeds in chunk) for chunk in chunks), default=0)

@@ -9,6 +9,7 @@ import numpy as np
 from jactrain.arrays import Array
 from jactrain.layers.base import Product
 from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes
+from jactrain.modes.memory import reuse_freed_memory
 from jactrain.objective import Batch, Objective
 
 
@@ -26,9 +27,10 @@ class Reverse(Mode):
     def prepare(self, objective: Objective, examples: int, dtype: Any) -> Plan:
         """Predict `Σ F + v + w`, where cotangents stop at the first layer with parameters."""
         self.require_products(objective)
+        reuse_freed_memory()
         dtype = np.dtype(dtype)
         links = objective.links
-        first = first_parametric(objective)
+        first = objective.network.first_parametric
         per_example = (
             objective.forward_cost
             + objective.loss_cost.vjp
@@ -56,7 +58,7 @@ class Reverse(Mode):
         """Return the exact gradient."""
         plan.require(self.kind, objective, parameters, batch)
         point = objective.linearize(parameters, batch)
-        first = first_parametric(objective)
+        first = objective.network.first_parametric
         bars = {}
         y_bar = point.loss_vjp()
         for position in range(len(objective.links) - 1, first - 1, -1):
@@ -67,9 +69,3 @@ class Reverse(Mode):
                 y_bar = point.vjp(position, y_bar)
         gradient = objective.network.layout.flatten(objective.xp, bars)[0]
         return GradientResult(point.value, gradient, point.work)
-
-
-def first_parametric(objective: Objective) -> int:
-    """Return the position of the first link with parameters, or the number of links."""
-    sizes = [link.layout.size for link in objective.links]
-    return next((position for position, size in enumerate(sizes) if size), len(sizes))

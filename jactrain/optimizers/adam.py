@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 
-from pydantic import Field
-
 from jactrain.arrays import Array, Namespace
 from jactrain.optimizers.base import Averaging, Epsilon, Optimizer, State, optimizers
-from jactrain.optimizers.schedules import Constant, LearningRate
+from jactrain.optimizers.schedules import LearningRate, constant_by_default
 
 
 @optimizers.register("adam")
@@ -19,9 +17,7 @@ class Adam(Optimizer):
     `θ ← θ - η m / (1 - β₁ᵗ) / (√(v / (1 - β₂ᵗ)) + ε)`.
     """
 
-    learning_rate: LearningRate = Field(
-        Constant(value=0.001), description="Rate η: a number, or a schedule over the training."
-    )
+    learning_rate: LearningRate = constant_by_default(0.001)
     beta1: Averaging = 0.9
     beta2: Averaging = 0.999
     epsilon: Epsilon = 1e-8

@@ -41,7 +41,7 @@ class Optimizer(Component, ABC):
 
     decoupled: ClassVar[bool] = False
 
-    learning_rate: LearningRate = Field(description="Rate η: a number, or a schedule over the training.")
+    learning_rate: LearningRate
     weight_decay: WeightDecay = 0.0
     clip_norm: float | None = Field(
         None, gt=0, description="Largest Euclidean norm of the whole gradient; longer ones are scaled to it."

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from jactrain.arrays import Array, Namespace
 from jactrain.optimizers.base import Averaging, Epsilon, Momentum, Optimizer, State, optimizers
-from jactrain.optimizers.schedules import Constant, LearningRate
+from jactrain.optimizers.schedules import LearningRate, constant_by_default
 
 
 @optimizers.register("rmsprop")
@@ -17,9 +15,7 @@ class RMSprop(Optimizer):
     `θ ← θ - η v`.
     """
 
-    learning_rate: LearningRate = Field(
-        Constant(value=0.01), description="Rate η: a number, or a schedule over the training."
-    )
+    learning_rate: LearningRate = constant_by_default(0.01)
     decay: Averaging = 0.99
     epsilon: Epsilon = 1e-8
     momentum: Momentum = 0.0

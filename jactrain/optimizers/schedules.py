@@ -54,7 +54,14 @@ LearningRate = Annotated[
     WithJsonSchema(
         {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"$ref": f"#/$defs/{schedules.group}"}]}
     ),
+    Field(description="Rate η: a number, or a schedule over the training."),
 ]
+
+
+def constant_by_default(rate: float) -> Any:
+    """Return a field with the number `rate` as its default, which editors are shown as such."""
+    return Field(rate, validate_default=True)
+
 
 Initial = Annotated[float, Field(gt=0, description="Rate at the beginning.")]
 

@@ -6,7 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from jactrain.arrays import Array, Namespace
 from jactrain.optimizers.base import Momentum, Optimizer, State, optimizers
-from jactrain.optimizers.schedules import Constant, LearningRate
+from jactrain.optimizers.schedules import LearningRate, constant_by_default
 
 
 @optimizers.register("sgd")
@@ -17,9 +17,7 @@ class SGD(Optimizer):
     rate multiplies the whole velocity, so that a change of rate acts at once.
     """
 
-    learning_rate: LearningRate = Field(
-        Constant(value=0.01), description="Rate η: a number, or a schedule over the training."
-    )
+    learning_rate: LearningRate = constant_by_default(0.01)
     momentum: Momentum = 0.0
     nesterov: bool = Field(False, description="Look ahead along the velocity.")
 

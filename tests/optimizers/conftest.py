@@ -2,32 +2,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from jactrain.arrays import Array, Namespace
-from jactrain.optimizers import optimizers
-from jactrain.optimizers.base import Optimizer, State
-
-# Every registered optimizer has a row, with options that reach all of its branches.
-CASES: list[Any] = [
-    "sgd",
-    {"sgd": {"momentum": 0.9}},
-    {"sgd": {"momentum": 0.9, "nesterov": True}},
-    "rmsprop",
-    {"rmsprop": {"momentum": 0.5, "decay": 0.9}},
-    "adam",
-    {"adam": {"beta1": 0.0, "beta2": 0.9}},
-    "adamw",
-]
+from optimizer_cases import CASES, label
 
 
-def _label(case: Any) -> str:
-    if isinstance(case, str):
-        return case
-    name, options = next(iter(case.items()))
-    return "-".join([name, *(f"{key}={value}" for key, value in options.items())])
-
-
-@pytest.fixture(params=CASES, ids=_label)
+@pytest.fixture(params=CASES, ids=label)
 def case(request: pytest.FixtureRequest) -> Any:
     return request.param
 
@@ -35,19 +13,3 @@ def case(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture(params=["float32", "float64"])
 def dtype(request: pytest.FixtureRequest) -> Any:
     return np.dtype(request.param)
-
-
-def made(case: Any, **more: Any) -> Optimizer:
-    """Return the optimizer of `case` with more options."""
-    name, options = (case, {}) if isinstance(case, str) else next(iter(case.items()))
-    return optimizers.resolve({name: {**options, **more}})
-
-
-def run(
-    optimizer: Optimizer, xp: Namespace, parameters: Array, gradients: Array, rate: float, step: Any = None
-) -> tuple[Array, State]:
-    """Return parameters and state after one step for each of `gradients` `(T, P)`."""
-    state = optimizer.initial_state(xp, parameters)
-    for gradient in gradients:
-        parameters, state = (step or optimizer.step)(xp, state, parameters, gradient, rate)
-    return parameters, state

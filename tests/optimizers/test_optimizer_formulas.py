@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import made, run
+from optimizer_cases import made, run
 
 RATE, CLIP, DECAY = 0.05, 1.5, 0.1
 # Rows of norm 0.5 (left alone), 5 and 13 (clipped), 0.1.

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import CASES, made, run
+from optimizer_cases import CASES, made, run
 
 from jactrain.optimizers import optimizers
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import made
+from optimizer_cases import made
 from pydantic import ValidationError
 
 from jactrain.config.schema import json_schema
@@ -65,9 +65,7 @@ BAD_RATES: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("rate", "message"), BAD_RATES, ids=str)
 def test_a_bad_rate_is_one_mistake_at_its_key(rate: Any, message: str) -> None:
-    assert mistakes({"sgd": {"learning_rate": rate}}) == [("learning_rate", message)] or mistakes(
-        {"sgd": {"learning_rate": rate}}
-    ) == [("sgd.learning_rate", message)]
+    assert mistakes({"sgd": {"learning_rate": rate}}) == [("sgd.learning_rate", message)]
 
 
 def test_a_number_too_large_for_a_float_is_refused() -> None:
@@ -107,7 +105,7 @@ BAD_OPTIONS: list[tuple[Any, str, str]] = [
     ({"adam": {"clip_norm": 0}}, "adam.clip_norm", "Input should be greater than 0"),
     ({"adam": {"beta2": 1}}, "adam.beta2", "Input should be less than 1"),
     ({"rmsprop": {"epsilon": 0}}, "rmsprop.epsilon", "Input should be greater than 0"),
-    ({"adamw": {"beta": 0.9}}, "adamw.beta", "unknown key 'beta'; did you mean beta1 or beta2?"),
+    ({"adamw": {"epsilom": 0.9}}, "adamw.epsilom", "unknown key 'epsilom'; did you mean epsilon?"),
 ]
 
 

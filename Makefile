@@ -1,0 +1,48 @@
+# Everything happens in virtual environments below this folder; nothing is installed elsewhere.
+PYTHON ?= python3
+BIN := .venv/bin
+BENCH := .venv-bench/bin
+
+.PHONY: demo test check format bench bench-smoke clean
+
+demo: .venv/.installed  ## train on handwritten digits, the gradient checked while it trains
+	$(BIN)/jactrain run configs/digits.yaml
+
+test: .venv/.developing  ## run all tests, on two processes
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+check: .venv/.developing  ## style, docstrings, types, and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: .venv/.developing  ## put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv-bench/.installed  ## measure against scikit-learn and PyTorch, side by side
+	$(BENCH)/python -m benchmarks
+
+bench-smoke: .venv-bench/.installed  ## run every benchmark once, for seconds
+	$(BENCH)/python -m benchmarks --smoke
+
+clean:  ## remove environments and caches; runs are kept
+	rm -rf .venv .venv-bench .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+.venv/.developing: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	touch $@ .venv/.installed
+
+.venv-bench/.installed: pyproject.toml benchmarks/requirements.txt
+	$(PYTHON) -m venv .venv-bench
+	$(BENCH)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt -e .
+	touch $@

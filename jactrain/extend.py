@@ -1,0 +1,54 @@
+"""All that a third-party layer, loss, mode, optimizer, schedule or data source may import."""
+
+from jactrain.arrays import Array, Namespace, Path, Shape, Tree, erf, size_of
+from jactrain.data.base import Classification, Dataset, Outline, Regression, Source, Task, sources
+from jactrain.errors import DataError, ShapeError, UnsupportedError
+from jactrain.layers.base import Cost, Elementwise, Layer, PerturbationCost, Product, layers
+from jactrain.losses.base import Loss, LossCost, RegressionLoss, losses
+from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes
+from jactrain.objective import Batch, Objective, Work
+from jactrain.optimizers.base import Optimizer, State, optimizers
+from jactrain.optimizers.schedules import Schedule, schedules
+
+__all__ = [
+    "Array",
+    "Batch",
+    "Classification",
+    "Cost",
+    "DataError",
+    "Dataset",
+    "Elementwise",
+    "Exactness",
+    "GradientResult",
+    "Layer",
+    "Loss",
+    "LossCost",
+    "Mode",
+    "Namespace",
+    "Objective",
+    "Optimizer",
+    "Outline",
+    "Path",
+    "PerturbationCost",
+    "Plan",
+    "Product",
+    "Regression",
+    "RegressionLoss",
+    "Schedule",
+    "ShapeError",
+    "Shape",
+    "Source",
+    "State",
+    "Task",
+    "Tree",
+    "UnsupportedError",
+    "Work",
+    "erf",
+    "layers",
+    "losses",
+    "modes",
+    "optimizers",
+    "schedules",
+    "size_of",
+    "sources",
+]
