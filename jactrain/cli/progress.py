@@ -8,8 +8,10 @@ from types import TracebackType
 from typing import IO, Self
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from jactrain.agreement.monitor import Measurement
 from jactrain.cli.tables import figure
@@ -28,9 +30,12 @@ class ProgressListener(RunListener):
 
     def __init__(self, quiet: bool = False) -> None:
         console = Console(stderr=True, highlight=False)
-        self._bar = _bar(console) if console.is_terminal and not quiet else None
-        self._plain = self._bar is None and not quiet
-        self._task = self._bar.add_task("training", figures="") if self._bar else None
+        self._bar = _bar(console)
+        self._figures = Text()
+        # The figures stand below the bar, where they may wrap on a narrow terminal.
+        self._live = Live(Group(self._bar, self._figures), console=console) if console.is_terminal else None
+        self._live = None if quiet else self._live
+        self._plain = self._live is None and not quiet
         self._log: IO[str] | None = None
         self._epochs = 0
         self._agreement: dict[str, str] = {}
@@ -38,8 +43,8 @@ class ProgressListener(RunListener):
 
     def __enter__(self) -> Self:
         """Start the bar."""
-        if self._bar:
-            self._bar.start()
+        if self._live:
+            self._live.start()
         return self
 
     def __exit__(
@@ -49,8 +54,8 @@ class ProgressListener(RunListener):
         traceback: TracebackType | None,
     ) -> None:
         """Stop the bar, note why the run ended if it failed, and close the log."""
-        if self._bar:
-            self._bar.stop()
+        if self._live:
+            self._live.stop()
         if self._log:
             if error is not None:
                 self._log.write(f"{error or kind}\n")
@@ -66,8 +71,7 @@ class ProgressListener(RunListener):
         parts = f"{len(experiment.training.x)} training"
         if experiment.validation is not None:
             parts += f" and {len(experiment.validation.x)} validation"
-        if self._bar and self._task is not None:
-            self._bar.update(self._task, total=self._epochs)
+        self._bar.add_task("training", total=self._epochs)
         self._line(
             f"training {experiment.network.size:,} parameters by {experiment.mode.label} on {parts} examples",
             always=True,
@@ -88,8 +92,9 @@ class ProgressListener(RunListener):
             and not (name == "train_accuracy" and "validation_accuracy" in state.metrics)
         ]
         text = "  ".join([*figures, *self._agreement.values()])
-        if self._bar and self._task is not None:
-            self._bar.update(self._task, completed=state.epoch, figures=text)
+        for task in self._bar.task_ids:
+            self._bar.update(task, completed=state.epoch)
+        self._figures.plain = text
         last = state.epoch == self._epochs
         self._line(f"epoch {state.epoch}/{self._epochs}  {text}", always=last)
 
@@ -104,8 +109,7 @@ class ProgressListener(RunListener):
 def _bar(console: Console) -> Progress:
     return Progress(
         TextColumn("epoch {task.completed:.0f}/{task.total:.0f}", markup=False),
-        BarColumn(bar_width=20),
-        TextColumn("{task.fields[figures]}", markup=False),
+        BarColumn(),
         TimeRemainingColumn(),
         console=console,
     )

@@ -100,7 +100,7 @@ def _facts(result: RunResult) -> dict[str, object]:
 
 
 def _show(result: RunResult) -> None:
-    from jactrain.cli.tables import agreement_table, metrics_table
+    from jactrain.cli.tables import agreement_table, metrics_table, worst_entries
 
     parts: dict[str, dict[str, float | None]] = {}
     for name, value in result.metrics.items():
@@ -113,6 +113,8 @@ def _show(result: RunResult) -> None:
     echo_table(metrics_table(parts))
     if result.agreement:
         typer.echo("")
-        echo_table(agreement_table(result.agreement.values(), result.experiment.mode.label))
+        measurements = result.agreement.values()
+        echo_table(agreement_table(measurements, result.experiment.mode.label))
+        typer.echo(f"\n {worst_entries(measurements)}")
     typer.echo("")
     typer.echo(str(result.folder))

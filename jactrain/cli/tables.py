@@ -37,22 +37,31 @@ def metrics_table(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
 
 def agreement_table(measurements: Iterable[Measurement], reference: str) -> Table:
     """Return a table with a row for each mode compared."""
-    table = Table(f"agreement with {reference}", box=None)
+    table = Table(f"agreement with {escape(reference)}", box=None)
     for column in ("relative error", "cosine", "norm ratio"):
         table.add_column(column, justify="right")
-    table.add_column("worst entry")
     for measurement in measurements:
         whole = measurement.comparison.whole
-        worst = whole.worst
-        index = ", ".join(map(str, worst.index))
         table.add_row(
             escape(measurement.mode),
             "–" if whole.relative_error is None else f"{whole.relative_error:.1e}",
             "–" if whole.cosine is None else f"{whole.cosine:.9f}",
             "–" if whole.norm_ratio is None else f"{whole.norm_ratio:.9f}",
-            escape(f"{worst.parameter}[{index}]: {worst.value:.6g}, {reference} {worst.reference:.6g}"),
         )
     return table
+
+
+def worst_entries(measurements: Iterable[Measurement]) -> str:
+    """Return a line for each mode: the entry that differs most, and both values."""
+    lines = ["worst entries"]
+    for measurement in measurements:
+        worst = measurement.comparison.whole.worst
+        index = ", ".join(map(str, worst.index))
+        lines.append(
+            f"{measurement.mode}: {worst.parameter}[{index}] is {worst.value:.9g}, "
+            f"by {measurement.reference} {worst.reference:.9g}"
+        )
+    return "\n ".join(lines)
 
 
 def chain_table(blueprint: Blueprint) -> Table:

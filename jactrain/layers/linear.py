@@ -82,7 +82,7 @@ class Linear(Layer):
     def perturbed_entry(
         self, xp: Namespace, params: Tree, x: Array, y: Array, path: Path, indices: Array, steps: Array
     ) -> Moved:
-        """Add `h x_i` to output `o` for an entry `(i, o)` of the weight moved by `h`, `h` for a bias entry."""
+        """Add `h x_i` to output `o` where weight `(i, o)` moves by `h`, and `h` where bias `o` does."""
         outputs = y.shape[-1]
         places = indices % outputs
         change = steps[:, None]

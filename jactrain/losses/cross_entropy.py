@@ -43,9 +43,9 @@ class CrossEntropy(Loss):
         self, xp: Namespace, outputs: Array, targets: Array
     ) -> tuple[Array, tuple[Array, Array, Array]]:
         """Return `log Σ exp z - z·t`, shifted by the largest logit so that nothing overflows."""
-        shifted = outputs - outputs.real.max(-1, keepdims=True)
+        shifted = outputs - _largest(outputs.real)[..., None]
         exponentials = xp.exp(shifted)
-        total = exponentials.sum(-1)
+        total = xp.einsum("...i->...", exponentials)  # NumPy's `sum` of short rows takes four times as long
         return xp.log(total) - xp.vecdot(targets, shifted), (exponentials, total, targets)
 
     def slope(self, xp: Namespace, residual: tuple[Array, Array, Array]) -> Array:
@@ -60,3 +60,13 @@ class CrossEntropy(Loss):
     def predictions(self, outputs: Array) -> Array:
         """Return the class with the largest logit."""
         return outputs.argmax(-1)
+
+
+def _largest(outputs: Array) -> Array:
+    """Return the largest of each row, `(K, N)` for outputs `(K, N, m)`.
+
+    NumPy takes 40 ns for every row, however short: a few long rows, one an output, are four times as fast.
+    """
+    if outputs.shape[-1] > 64:
+        return outputs.max(-1)
+    return outputs.T.copy().max(0).T

@@ -33,8 +33,8 @@ from jactrain.training.trainer import train
 class RunResult:
     """What a run leaves.
 
-    metrics: of the last epoch; agreement: the last measurement of each mode; parameters: flat `(P,)`, the
-    best under early stopping, else the last.
+    parameters: flat `(P,)`, the best under early stopping, else the last; metrics: with these parameters;
+    agreement: the last measurement of each mode.
     """
 
     folder: Path

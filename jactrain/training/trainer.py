@@ -8,6 +8,7 @@ from time import perf_counter
 
 import numpy as np
 
+from jactrain.arrays import Array
 from jactrain.errors import DivergedError
 from jactrain.modes.base import GradientResult, Plan, ranges
 from jactrain.objective import Batch
@@ -51,12 +52,14 @@ def train(experiment: Experiment, state: TrainingState, listeners: Sequence[List
             state.multiply_adds += result.work.multiply_adds
         state.seconds += perf_counter() - start
         state.epoch += 1
-        state.metrics = measure(experiment, state)
+        state.metrics = measure(experiment, state.parameters)
         stop = observe(experiment, state)
         for listener in listeners:
             listener.on_epoch(state)
         if stop:
             break
+    if state.best_parameters is not None:
+        state.metrics = measure(experiment, state.best_parameters)
     for listener in listeners:
         listener.on_end(state)
     return state
@@ -72,14 +75,14 @@ def batches(experiment: Experiment, state: TrainingState) -> Iterator[Batch]:
         yield Batch(x[start:stop], targets[start:stop], noise)
 
 
-def measure(experiment: Experiment, state: TrainingState) -> dict[str, float | None]:
+def measure(experiment: Experiment, parameters: Array) -> dict[str, float | None]:
     """Return the losses and scores on training and validation examples, `train_loss` and so on."""
     parts = {"train": experiment.training, "validation": experiment.validation}
     return {
         f"{name}_{score}": value
         for name, part in parts.items()
         if part is not None
-        for score, value in evaluate(experiment, state.parameters, part).items()
+        for score, value in evaluate(experiment, parameters, part).items()
     }
 
 

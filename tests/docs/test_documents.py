@@ -1,0 +1,65 @@
+"""What the documents say is run: Python blocks, YAML blocks, links, the example of a custom layer."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jactrain.config.build import check
+from jactrain.config.load import validated
+from jactrain.config.models import Config
+from jactrain.config.yaml import parse
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "runs/README.md"])
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_the_python_of_the_readme_runs(block: str, tmp_path: Path) -> None:
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", block], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+@pytest.mark.parametrize("block", blocks("yaml"))
+def test_the_configuration_of_the_readme_is_valid(block: str) -> None:
+    blueprint = check(validated(parse(block, "README.md"), Config))
+    assert blueprint.network.output_shape == (10,)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_point_to_files_that_are_there(document: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8"))
+    missing = [
+        target
+        for target in targets
+        if not target.startswith("http") and not (document.parent / target).exists()
+    ]
+    assert not missing
+
+
+def test_the_custom_layer_trains_as_a_plug_in_and_its_products_agree(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "jactrain", "run", "snake.yaml", "--plugin", "snake", "--json"),
+            *("--runs", str(tmp_path), "--set", "training.epochs=2"),
+        ],
+        cwd=ROOT / "docs/examples",
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    errors = [measurement["relative_error"] for measurement in json.loads(done.stdout)["agreement"]]
+    assert len(errors) == 2
+    assert max(errors) < 1e-9
