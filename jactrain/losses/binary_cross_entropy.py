@@ -38,16 +38,27 @@ class BinaryCrossEntropy(Loss):
             )
         return targets
 
-    def forward(self, xp: Namespace, outputs: Array, targets: Array) -> tuple[Array, tuple[Array, Array]]:
-        """Return the mean over the outputs of `log(1 + exp z) - z t`, written so as not to overflow."""
-        positive = xp.where(outputs.real <= 0, 0, outputs)
-        softplus = positive + xp.log1p(xp.exp(outputs - 2 * positive))
-        return (softplus - outputs * targets).mean(-1), (outputs, targets)
+    def forward(
+        self, xp: Namespace, outputs: Array, targets: Array
+    ) -> tuple[Array, tuple[Array, Array, Array]]:
+        """Return the mean over the outputs of `log(1 + exp z) - z t`.
 
-    def slope(self, xp: Namespace, residual: tuple[Array, Array]) -> Array:
-        """Return the logistic function minus the target, over the number of outputs."""
-        outputs, targets = residual
-        return (0.5 * xp.tanh(0.5 * outputs) + 0.5 - targets) / outputs.shape[-1]
+        Written as `max(z, 0) - z t + log(1 + exp(-|z|))`: nothing overflows, and a right answer's small
+        loss keeps all its digits, since the first two terms then cancel exactly.
+        """
+        positive = xp.where(outputs.real <= 0, 0, outputs)
+        small = xp.exp(outputs - 2 * positive)
+        losses = (positive - outputs * targets) + xp.log1p(small)
+        return losses.mean(-1), (outputs, small, targets)
+
+    def slope(self, xp: Namespace, residual: tuple[Array, Array, Array]) -> Array:
+        """Return the logistic function s minus the target t, over the number of outputs.
+
+        As `(1 - t) s(z) - t s(-z)`, where neither term cancels, with `s(±|z|)` from `exp(-|z|)`.
+        """
+        outputs, small, targets = residual
+        one, zero = xp.where(outputs.real <= 0, small, 1), xp.where(outputs.real <= 0, 1, small)
+        return ((1 - targets) * one - targets * zero) / ((1 + small) * outputs.shape[-1])
 
     def cost(self, outputs: int) -> LossCost:
         """Return exponential, logarithm and product for the value, one product for each vector."""

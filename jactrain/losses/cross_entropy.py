@@ -41,21 +41,26 @@ class CrossEntropy(Loss):
 
     def forward(
         self, xp: Namespace, outputs: Array, targets: Array
-    ) -> tuple[Array, tuple[Array, Array, Array]]:
-        """Return `log Σ exp z - z·t`, shifted by the largest logit so that nothing overflows."""
-        shifted = outputs - _largest(outputs.real)[..., None]
-        exponentials = xp.exp(shifted)
-        total = xp.einsum("...i->...", exponentials)  # NumPy's `sum` of short rows takes four times as long
-        return xp.log(total) - xp.vecdot(targets, shifted), (exponentials, total, targets)
+    ) -> tuple[Array, tuple[Array, Array, Array, Array]]:
+        """Return `log Σ exp z - z·t`, shifted by the largest logit so that nothing overflows.
 
-    def slope(self, xp: Namespace, residual: tuple[Array, Array, Array]) -> Array:
+        The right class is kept out of the sum: `log(1 + rest)`, not the logarithm of a number near one,
+        so that small losses, and the slopes `-rest / total` of right answers, keep all their digits.
+        """
+        shifted = outputs - _largest(outputs.real)[..., None]
+        right = xp.vecdot(targets, shifted)
+        others = xp.exp(shifted) * (1 - targets)
+        rest = xp.einsum("...i->...", others)  # NumPy's `sum` of short rows takes four times as long
+        return xp.log1p(rest + xp.expm1(right)) - right, (others, rest, rest + xp.exp(right), targets)
+
+    def slope(self, xp: Namespace, residual: tuple[Array, Array, Array, Array]) -> Array:
         """Return softmax minus target."""
-        exponentials, total, targets = residual
-        return exponentials / total[..., None] - targets
+        others, rest, total, targets = residual
+        return (others - rest[..., None] * targets) / total[..., None]
 
     def cost(self, outputs: int) -> LossCost:
-        """Return exponential and product for the value, one product for each vector."""
-        return LossCost(forward=2 * outputs, jvp=outputs, vjp=outputs)
+        """Return exponential and two products for the value, one product for each vector."""
+        return LossCost(forward=3 * outputs, jvp=outputs, vjp=outputs)
 
     def predictions(self, outputs: Array) -> Array:
         """Return the class with the largest logit."""
