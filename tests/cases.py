@@ -309,7 +309,9 @@ def _loss_cases() -> list[LossCase]:
     for kind, row in LOSSES.items():
         for options, outputs in row.tries:
             loss = losses.resolve({kind: options})
-            cases.append(LossCase(f"{kind}({option_text(options)})-{outputs}", loss, outputs, row.kinks(loss)))
+            cases.append(
+                LossCase(f"{kind}({option_text(options)})-{outputs}", loss, outputs, row.kinks(loss))
+            )
     return cases
 
 
@@ -394,9 +396,7 @@ NETWORKS: list[NetworkCase] = [
     NetworkCase("two layers, tanh", [_L(4), "tanh", _L(2)], (3,), _MSE, 4),
     NetworkCase("two layers, relu", [_L(5), "relu", _L(3)], (4,), _CE, 6),
     NetworkCase("two layers, leaky relu", [_L(4), "leaky_relu", _L(2)], (3,), _HUBER, 4),
-    NetworkCase(
-        "steep leaky relu", [_L(4), {"leaky_relu": {"negative_slope": 0.3}}, _L(2)], (3,), _MAE, 4
-    ),
+    NetworkCase("steep leaky relu", [_L(4), {"leaky_relu": {"negative_slope": 0.3}}, _L(2)], (3,), _MAE, 4),
     NetworkCase("two layers, elu", [_L(4), {"elu": {"alpha": 0.7}}, _L(2)], (3,), _BCE, 4),
     NetworkCase("two layers, gelu", [_L(4), "gelu", _L(2)], (3,), _MSE, 4),
     NetworkCase("two layers, silu", [_L(4), "silu", _L(3)], (3,), _CE, 4),
@@ -404,7 +404,8 @@ NETWORKS: list[NetworkCase] = [
     NetworkCase("two layers, softplus", [_L(4), "softplus", _L(2)], (3,), _MSE, 4),
     NetworkCase("probabilities by softmax", [_L(3), "softmax"], (4,), _MSE, 4),
     NetworkCase("softmax within", [_L(3), "softmax", _L(2)], (3,), _CE, 3),
-    NetworkCase("normalised", [_L(4), "layer_norm", "tanh", _L(2)], (3,), _MSE, 4),
+    # With a large epsilon no small variance makes the fifth derivatives large.
+    NetworkCase("normalised", [_L(4), {"layer_norm": {"epsilon": 0.5}}, "tanh", _L(2)], (3,), _MSE, 4),
     NetworkCase("normalised inputs", ["layer_norm", _L(3)], (4,), _CE, 4),
     NetworkCase("scaled inputs", ["scale", _L(2)], (3,), _MSE, 4),
     NetworkCase("scale alone", ["scale"], (3,), _MSE, 2),

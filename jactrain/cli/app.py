@@ -33,10 +33,19 @@ for command in (init, validate, run, evaluate, predict, gradient, list_kinds, de
     app.command(command.NAME)(command.command)
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        import jactrain
+
+        typer.echo(f"jactrain {jactrain.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+        bool,
+        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_show_version),
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
@@ -46,11 +55,6 @@ def options(
 
     Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration, 3 diverged, 130 interrupted.
     """
-    if version:
-        import jactrain
-
-        typer.echo(f"jactrain {jactrain.__version__}")
-        raise typer.Exit
 
 
 def main() -> None:
@@ -62,6 +66,9 @@ def main() -> None:
             raise
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    except MemoryError as error:
+        typer.echo(f"error: out of memory: {error}; take smaller layers, batches or data", err=True)
+        sys.exit(1)
     except BrokenPipeError:  # the reader of a pipe has gone
         sys.stderr.close()
         sys.exit(1)

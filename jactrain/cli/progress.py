@@ -26,9 +26,13 @@ _SHOWN = ("train_loss", "validation_loss", "validation_accuracy", "validation_r2
 
 
 class ProgressListener(RunListener):
-    """Shows the newest figures on stderr, and writes every epoch's into the run's log."""
+    """Shows the newest figures on stderr, and writes every epoch's into the run's log.
+
+    folder: the run's, None until it is made.
+    """
 
     def __init__(self, quiet: bool = False) -> None:
+        self.folder: Path | None = None
         console = Console(stderr=True, highlight=False)
         self._bar = _bar(console)
         self._figures = Text()
@@ -58,11 +62,12 @@ class ProgressListener(RunListener):
             self._live.stop()
         if self._log:
             if error is not None:
-                self._log.write(f"{error or kind}\n")
+                self._log.write(f"{str(error) or type(error).__name__}\n")
             self._log.close()
 
     def on_folder(self, folder: Path) -> None:
         """Open the log in the run's folder."""
+        self.folder = folder
         self._log = RunDirectory(folder).log.open("w", encoding="utf-8", buffering=1)
 
     def on_start(self, experiment: Experiment, state: TrainingState) -> None:

@@ -49,17 +49,20 @@ def command(
     load_plugins(plugins)
     config, document = load_document(config_path, overrides or ())
     with located(document):
-        blueprint = check(config)
         if dry_run:
-            _show_plan(config, blueprint, json)
+            _show_plan(config, check(config), json)
             return
-        with ProgressListener(quiet=json) as progress:
-            result = run(
-                config,
-                runs,
-                given=config_path.read_text(encoding="utf-8-sig"),
-                listeners=[progress],
+        try:
+            with ProgressListener(quiet=json) as progress:
+                result = run(config, runs, given=document.data, listeners=[progress])
+        except KeyboardInterrupt:
+            kept = (
+                f"what was trained until then is in {progress.folder}"
+                if progress.folder
+                else "nothing written"
             )
+            typer.echo(f"interrupted; {kept}", err=True)
+            raise typer.Exit(130) from None
     if json:
         echo_json(_facts(result))
     else:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from jactrain.config.models import Config
-from jactrain.data.base import Classification, Dataset, Outline
+from jactrain.data.base import Classification, Dataset, Outline, Task
 from jactrain.data.preparation import Scaling, split
 from jactrain.errors import (
     ConfigurationError,
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_MOST_PARAMETERS = 2**31  # 16 GiB in float64, and training holds several vectors of that length
+
+
 @dataclass(frozen=True)
 class Blueprint:
     """What a configuration describes before its data are loaded."""
@@ -47,8 +50,45 @@ class Blueprint:
 def check(config: Config) -> Blueprint:
     """Return the blueprint of `config`; ConfigurationError with every mistake there is.
 
-    Reads csv and npz files, but loads no named dataset and computes nothing.
+    Reads csv and npz files, and splits, scales and encodes them; loads no named dataset.
     """
+    blueprint = _blueprint(config)
+    if config.data.source.outline_loads:
+        _examples(config, blueprint)
+    return blueprint
+
+
+def build(config: Config) -> Experiment:
+    """Load the data, split and scale them, and return the built experiment.
+
+    Raises ConfigurationError with every mistake of the configuration, unusable data among them.
+    """
+    blueprint = _blueprint(config)
+    examples = _examples(config, blueprint)
+    parameters = generators(config.seed).parameters
+    dtype = np.dtype(config.dtype)
+    agreement = config.agreement
+    return Experiment(
+        objective=blueprint.objective,
+        mode=config.mode,
+        optimizer=config.optimizer,
+        settings=config.training,
+        dtype=dtype,
+        seed=config.seed,
+        task=examples.task,
+        training=examples.training,
+        validation=examples.validation,
+        input_scaling=examples.input_scaling,
+        target_scaling=examples.target_scaling,
+        features=examples.features,
+        initial_parameters=blueprint.network.initial_parameters(parameters, dtype),
+        agreement_modes=tuple(agreement.modes) if agreement else (),
+        agreement_every=agreement.every if agreement else 0,
+        agreement_examples=agreement.examples if agreement else 0,
+    )
+
+
+def _blueprint(config: Config) -> Blueprint:
     mistakes: list[Mistake] = []
     outline = outputs = objective = None
     with _noting(mistakes, ("data", "source", config.data.source.kind)):
@@ -67,45 +107,45 @@ def check(config: Config) -> Blueprint:
     return Blueprint(outline, objective)
 
 
-def build(config: Config) -> Experiment:
-    """Load the data, split and scale them, and return the built experiment.
+class _Examples(NamedTuple):
+    """The data, loaded, split, scaled and encoded."""
 
-    Raises ConfigurationError with every mistake of the configuration, DataError for unusable data.
-    """
-    blueprint = check(config)
-    random = generators(config.seed)
-    dataset = config.data.source.load()
-    training, validation = split(dataset, config.data.validation, random.split)
-    input_scaling = Scaling.fit(config.data.scale, training.x)
+    task: Task
+    features: tuple[str, ...]
+    training: Part
+    validation: Part | None
+    input_scaling: Scaling
+    target_scaling: Scaling | None
+
+
+def _examples(config: Config, blueprint: Blueprint) -> _Examples:
+    """Return the data as training takes them; ConfigurationError where they cannot be used as described."""
+    data, loss = config.data, config.loss
+    dtype, outputs = np.dtype(config.dtype), blueprint.network.output_shape[0]
+    with _located_at(("data", "source", data.source.kind)):
+        dataset = data.source.load()
+    with _located_at(("data", "validation")):
+        training, validation = split(dataset, data.validation, generators(config.seed).split)
+    with _located_at(("data", "scale")):
+        input_scaling = Scaling.fit(data.scale, training.x)
     target_scaling = None
     if not isinstance(dataset.task, Classification):
-        target_scaling = Scaling.fit(config.data.scale_targets, training.y)
-    dtype = np.dtype(config.dtype)
+        with _located_at(("data", "scale_targets")):
+            target_scaling = Scaling.fit(data.scale_targets, training.y)
 
     def part(examples: Dataset) -> Part:
         y = examples.y if target_scaling is None else target_scaling.apply(examples.y)
-        targets = config.loss.encode(y, blueprint.network.output_shape[0])
-        x = input_scaling.apply(examples.x)
-        return Part(x.astype(dtype), targets.astype(dtype), examples.y)
+        with _located_at(("loss",)):
+            targets = loss.encode(y, outputs)
+        return Part(input_scaling.apply(examples.x).astype(dtype), targets.astype(dtype), examples.y)
 
-    agreement = config.agreement
-    return Experiment(
-        objective=blueprint.objective,
-        mode=config.mode,
-        optimizer=config.optimizer,
-        settings=config.training,
-        dtype=dtype,
-        seed=config.seed,
-        task=dataset.task,
-        training=part(training),
-        validation=None if validation is None else part(validation),
-        input_scaling=input_scaling,
-        target_scaling=target_scaling,
-        features=dataset.features,
-        initial_parameters=blueprint.network.initial_parameters(random.parameters, dtype),
-        agreement_modes=tuple(agreement.modes) if agreement else (),
-        agreement_every=agreement.every if agreement else 0,
-        agreement_examples=agreement.examples if agreement else 0,
+    return _Examples(
+        dataset.task,
+        dataset.features,
+        part(training),
+        None if validation is None else part(validation),
+        input_scaling,
+        target_scaling,
     )
 
 
@@ -128,6 +168,14 @@ def _objective(config: Config, outline: Outline, outputs: int, mistakes: list[Mi
                 f"{config.loss.kind} needs {outputs} outputs for these targets, but {name} gives "
                 f"{network.output_shape[0]}",
                 f"end the network with `linear` without units, or with units: {outputs}",
+            )
+        )
+    if network.size > _MOST_PARAMETERS:
+        mistakes.append(
+            Mistake(
+                ("network",),
+                f"{network.size:,} parameters are more than the {_MOST_PARAMETERS:,} trained at most",
+                "lower the units of the layers",
             )
         )
     if network.size == 0:
@@ -188,11 +236,12 @@ def _check_modes(config: Config, objective: Objective, mistakes: list[Mistake]) 
     labels: set[str] = set()
     for index, mode in enumerate(config.agreement.modes if config.agreement else ()):
         path = ("agreement", "modes", index)
-        with _noting(mistakes, path):
-            mode.require_products(objective)
         if mode == config.mode:
             message = f"{mode.label} is the training mode, and nothing is checked by comparing it with itself"
             mistakes.append(Mistake(path, message, "name another mode, or the same with other options"))
+        else:
+            with _noting(mistakes, path):
+                mode.require_products(objective)
         if mode.label in labels:
             mistakes.append(Mistake(path, f"{mode.label} is listed twice", "leave one out"))
         labels.add(mode.label)
@@ -213,6 +262,17 @@ def _check_settings(config: Config, mistakes: list[Mistake]) -> None:
 def _noting(mistakes: list[Mistake], path: tuple[str | int, ...]) -> Iterator[None]:
     """Turn a DataError or UnsupportedError into a mistake at `path`."""
     try:
+        with _located_at(path):
+            yield
+    except ConfigurationError as error:
+        mistakes.extend(error.mistakes)
+
+
+@contextmanager
+def _located_at(path: tuple[str | int, ...]) -> Iterator[None]:
+    """Turn a DataError or UnsupportedError into a ConfigurationError with one mistake at `path`."""
+    try:
         yield
     except (DataError, UnsupportedError) as error:
-        mistakes.append(Mistake(path, str(error)))
+        message, _, more = str(error).partition("\n")  # a file's complaints are a line each
+        raise ConfigurationError([Mistake(path, message, more)]) from None

@@ -113,8 +113,7 @@ class Place:
         lines = [f"{self}: {escaped(message)}"]
         if self.column:
             lines += self._excerpt()
-        if advice:
-            lines.append(f"    {escaped(advice)}")
+        lines += [f"    {escaped(line)}" for line in advice.split("\n") if line]
         return "\n".join(lines)
 
     def _excerpt(self) -> tuple[str, str]:
@@ -147,11 +146,13 @@ class Document:
 
     `value` holds dicts with text keys, lists and scalars, and is not to be modified. `places` has an entry
     for every key path in it: the place of the key for an entry of a mapping, of the item for one of a list.
+    `data` is the text as it was given, before any override.
     """
 
     value: Any
     origin: str
     places: Mapping[KeyPath, Place]
+    data: bytes = b""
 
     def place(self, path: KeyPath) -> Place:
         """Return the place of the longest part of `path` that exists, which is the `path` of the result."""
@@ -194,16 +195,15 @@ def parse(text: str | bytes, origin: str) -> Document:
     nests deeper than 50 levels, and that has more than one document, a key twice, a key that is not text,
     or an anchor, alias, merge key or tag.
     """
-    if isinstance(text, str):
-        check_size(len(text.encode("utf-8", "surrogatepass")), origin)
-    else:
-        check_size(len(text), origin)
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    check_size(len(data), origin)
+    if isinstance(text, bytes):
         text = _decoded(text, origin)
     text = text.removeprefix("\ufeff")
     source = _Source(origin, text)
     _check_characters(text, source)
     composer = _Composer(text, source, ())
-    return Document(composer.value, origin, composer.places)
+    return Document(composer.value, origin, composer.places, data)
 
 
 class _Source:

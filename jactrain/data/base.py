@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -78,7 +79,11 @@ class Source(Component, ABC):
 
     A law: `source.outline() == source.load().outline`. Where the outline can be known without reading
     or computing anything, it is, so that a configuration is validated at once.
+
+    outline_loads: whether `outline` has to load all examples, so that `load` costs nothing after it.
     """
+
+    outline_loads: ClassVar[bool] = False
 
     @abstractmethod
     def outline(self) -> Outline:

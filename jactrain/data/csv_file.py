@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterable
 from functools import cached_property
 from itertools import chain
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -31,6 +31,8 @@ class CsvFile(Source):
     Targets that are text make classes, in alphabetical order. Targets that are numbers are regressed on,
     whole ones too, unless `task: classification` says that they are names of classes.
     """
+
+    outline_loads: ClassVar[bool] = True
 
     path: DataPath = Field(description="the file; a relative path is relative to the configuration's folder")
     target: str | int | None = Field(

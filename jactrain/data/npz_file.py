@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -22,6 +23,8 @@ class NpzFile(Source):
 
     y (N,) of integers, bools or text makes classes, in the order of the values; y of floats is regressed on.
     """
+
+    outline_loads: ClassVar[bool] = True
 
     path: DataPath = Field(description="the file; a relative path is relative to the configuration's folder")
 

@@ -31,9 +31,14 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
         raise
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data`, atomically."""
+    write_atomically(path, lambda file: file.write(data))
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8, atomically."""
-    write_atomically(path, lambda file: file.write(text.encode()))
+    write_bytes(path, text.encode())
 
 
 def as_json(value: Any, indent: int | None = None) -> str:

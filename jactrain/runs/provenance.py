@@ -20,7 +20,7 @@ SCHEMA_VERSION = 1
 def provenance(seed: int, folder: Path) -> dict[str, Any]:
     """Return what a run's `meta.json` says besides its status.
 
-    `folder` is where the configuration lies; its git commit is recorded if it is under version control.
+    `folder` is where the run was started; its git commit is recorded if it is under version control.
     """
     return {
         "schema_version": SCHEMA_VERSION,

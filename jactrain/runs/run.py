@@ -18,7 +18,7 @@ from jactrain.config.models import Config
 from jactrain.config.resolved import resolved_yaml
 from jactrain.errors import DivergedError
 from jactrain.runs.directory import RunDirectory
-from jactrain.runs.files import as_json, write_text
+from jactrain.runs.files import as_json, write_bytes, write_text
 from jactrain.runs.model import Model
 from jactrain.runs.provenance import provenance
 from jactrain.runs.recorder import Recorder
@@ -62,15 +62,15 @@ def run(
     config: Config,
     runs: Path | str = "runs",
     *,
-    given: str | None = None,
+    given: bytes | None = None,
     listeners: Sequence[RunListener] = (),
 ) -> RunResult:
     """Train what `config` describes, writing a new folder below `runs`.
 
-    given: the text of the configuration file as it was written, kept beside the resolved one.
+    given: the configuration file as it was written, kept beside the resolved one.
 
-    Nothing is written unless everything could be built. Raises ConfigurationError and DataError before
-    that, DivergedError and KeyboardInterrupt after the folder was brought to a readable end.
+    Nothing is written unless everything could be built. Raises ConfigurationError before that,
+    DivergedError and KeyboardInterrupt after the folder was brought to a readable end.
     """
     experiment = build(config)
     for examples in {config.training.batch_size, len(experiment.training.x)}:
@@ -78,7 +78,7 @@ def run(
     directory = RunDirectory.create(Path(runs), config.name)
     resolved = resolved_yaml(config)
     write_text(directory.resolved_config, resolved)
-    write_text(directory.config, given if given is not None else resolved)
+    write_bytes(directory.config, resolved.encode() if given is None else given)
     meta = {"name": config.name, "started": _now(), **provenance(config.seed, Path.cwd())}
     _write_meta(directory, meta, "running")
     for listener in listeners:

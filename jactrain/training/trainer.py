@@ -21,8 +21,14 @@ from jactrain.training.state import TrainingState
 def train(experiment: Experiment, state: TrainingState, listeners: Sequence[Listener] = ()) -> TrainingState:
     """Train from `state`, which is changed as training goes, to the last epoch or an early stop.
 
-    Raises DivergedError before a loss or gradient that is not finite reaches the optimizer.
+    Raises DivergedError before a loss or gradient that is not finite reaches the optimizer, and where an
+    epoch ends with a loss that is not finite.
     """
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # refused below, in words
+        return _train(experiment, state, listeners)
+
+
+def _train(experiment: Experiment, state: TrainingState, listeners: Sequence[Listener]) -> TrainingState:
     objective, mode, optimizer = experiment.objective, experiment.mode, experiment.optimizer
     settings, examples = experiment.settings, len(experiment.training.x)
     steps_per_epoch = math.ceil(examples / settings.batch_size)
@@ -38,7 +44,7 @@ def train(experiment: Experiment, state: TrainingState, listeners: Sequence[List
             result = mode.value_and_gradient(
                 objective, state.parameters, batch, plans[batch.examples], state.random.mode
             )
-            require_finite(result, state)
+            require_finite_gradient(result, state)
             for listener in listening:
                 if state.step % listener.every == 0:
                     paused = perf_counter()
@@ -51,8 +57,9 @@ def train(experiment: Experiment, state: TrainingState, listeners: Sequence[List
             state.step += 1
             state.multiply_adds += result.work.multiply_adds
         state.seconds += perf_counter() - start
-        state.epoch += 1
         state.metrics = measure(experiment, state.parameters)
+        require_finite_losses(state)
+        state.epoch += 1
         stop = observe(experiment, state)
         for listener in listeners:
             listener.on_epoch(state)
@@ -98,18 +105,28 @@ def observe(experiment: Experiment, state: TrainingState) -> bool:
     return state.epoch - state.best_epoch >= rule.patience
 
 
-def require_finite(result: GradientResult, state: TrainingState) -> None:
+def require_finite_gradient(result: GradientResult, state: TrainingState) -> None:
     """Raise DivergedError if the loss or an entry of the gradient is not finite."""
     # One sum is cheaper than looking at every entry; it may overflow though all are finite.
     if math.isfinite(result.value) and math.isfinite(result.gradient.sum()):
         return
     if not math.isfinite(result.value):
-        what = f"the loss is {result.value}"
-    elif not np.isfinite(result.gradient).all():
-        what = f"{np.count_nonzero(~np.isfinite(result.gradient))} entries of the gradient are not finite"
-    else:
-        return
-    raise DivergedError(
+        raise _diverged(state, f"the loss is {result.value}")
+    wrong = np.count_nonzero(~np.isfinite(result.gradient))
+    if wrong:
+        raise _diverged(state, f"{wrong} entries of the gradient are not finite")
+
+
+def require_finite_losses(state: TrainingState) -> None:
+    """Raise DivergedError if a loss measured at the end of an epoch is not finite."""
+    for name in ("train_loss", "validation_loss"):
+        loss = state.metrics.get(name, 0.0)
+        if loss is None or not math.isfinite(loss):
+            raise _diverged(state, f"the {name.replace('_', ' ')} is {loss}")
+
+
+def _diverged(state: TrainingState, what: str) -> DivergedError:
+    return DivergedError(
         f"training diverged at step {state.step} of epoch {state.epoch + 1}: {what}; "
         "lower the learning rate, set clip_norm, or scale the data"
     )

@@ -77,5 +77,5 @@ def test_reading_configurations_imports_no_heavy_library() -> None:
         "import sys, jactrain.config.load, jactrain.config.schema; "
         "print(*{'numpy', 'scipy', 'sklearn', 'jax', 'matplotlib'} & set(sys.modules))"
     )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - our own program
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == ""

@@ -1,7 +1,12 @@
 """JAX in float64 for the modules that ask for it, and for no other test of the process."""
 
+from functools import partial
+
 import jax
 import pytest
+
+# Each program runs once, so that compiling is nearly all of its time.
+QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 @pytest.fixture
@@ -10,3 +15,8 @@ def jax64():
     jax.config.update("jax_enable_x64", True)
     yield jax
     jax.config.update("jax_enable_x64", before)
+
+
+@pytest.fixture
+def quick_jit(jax64):
+    return partial(jax64.jit, compiler_options=QUICK)

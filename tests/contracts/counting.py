@@ -6,12 +6,15 @@ import math
 
 import numpy as np
 
+from jactrain.layers.base import Moved
+
 # Additions alone are free, and so are signs, comparisons and choices.
 _FREE = {
     *("add", "subtract", "negative", "positive", "absolute", "sign", "maximum", "minimum", "conjugate"),
     *("greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "clip", "invert"),
     *("logical_and", "logical_or", "logical_not", "bitwise_and", "bitwise_or", "isnan", "isfinite"),
 }
+_HIDING = {"einsum", "dot", "tensordot", "inner", "outer", "vdot", "kron", "prod"}
 
 
 class Counted(np.ndarray):
@@ -19,7 +22,8 @@ class Counted(np.ndarray):
 
     A ufunc counts one for every value it gives, a matrix product one for every term it sums. The one
     division by a constant that turns a sum into a mean counts as part of the summing. Functions that
-    hide their products (einsum, dot, …) are refused: a rule that uses one needs its count written here.
+    hide their products (dot, einsum of several arrays, …) are refused: a rule that uses one needs its
+    count written here.
     """
 
     total = 0
@@ -27,7 +31,7 @@ class Counted(np.ndarray):
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
         plain = [np.asarray(value) if isinstance(value, Counted) else value for value in inputs]
         result = getattr(ufunc, method)(*plain, **kwargs)
-        if ufunc is np.matmul:
+        if ufunc in (np.matmul, np.vecdot):
             Counted.total += result.size * plain[0].shape[-1]
         elif ufunc.signature is not None:
             raise NotImplementedError(f"the multiply-adds of {ufunc.__name__} are not known to Counted")
@@ -38,7 +42,8 @@ class Counted(np.ndarray):
         return _counted(result)
 
     def __array_function__(self, function, types, args, kwargs):
-        if function.__name__ in {"einsum", "dot", "tensordot", "inner", "outer", "vdot", "kron", "prod"}:
+        sums = function is np.einsum and len(args) == 2  # one array: nothing is multiplied
+        if function.__name__ in _HIDING and not sums:
             raise NotImplementedError(f"the multiply-adds of {function.__name__} are not known to Counted")
         return _counted(super().__array_function__(function, types, args, kwargs))
 
@@ -56,6 +61,8 @@ def counted(tree):
         return {name: counted(branch) for name, branch in tree.items()}
     if isinstance(tree, list):
         return [counted(branch) for branch in tree]
+    if isinstance(tree, Moved):
+        return Moved(*(counted(branch) for branch in tree))
     if isinstance(tree, tuple):
         return tuple(counted(branch) for branch in tree)
     return _counted(tree)

@@ -6,6 +6,7 @@ from laws import LAYER_LAWS, SINGLE_LAWS
 
 from jactrain.arrays import leaves
 from jactrain.layers import layers
+from jactrain.layers.base import Moved
 
 CASES = pytest.mark.parametrize("case", LAYER_CASES, ids=lambda case: case.name)
 
@@ -52,12 +53,13 @@ def test_noise_follows_from_the_generator(case, dtype):
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-def test_rules_traced_by_jax_give_numpys_results(kind, jax64):
+def test_rules_traced_by_jax_give_numpys_results(kind, jax64, quick_jit):
     """One XLA program for all cases of a kind: every rule, unchanged, over `jax.numpy`."""
     points = [laws.point_of(case, np.float64) for case in LAYER_CASES if case.layer.kind == kind]
-    traced = jax64.jit(lambda given: [_everything(jax64.numpy, *pair) for pair in zip(points, given, strict=True)])(
-        [_given(point) for point in points]
-    )
+    given = [_given(point) for point in points]
+    traced = quick_jit(
+        lambda given: [_everything(jax64.numpy, *pair) for pair in zip(points, given, strict=True)]
+    )(given)
     for point, results in zip(points, traced, strict=True):
         for product, expected in _everything(np, point, _given(point)).items():
             laws.require(point.case, "NumPy = JAX", product, map_tree(np.asarray, results[product]), expected)
@@ -81,7 +83,12 @@ def _everything(xp, point, given):
         results["parameter_jvp"] = layer.parameter_jvp(xp, params, residual, dots)
         results["parameter_vjp"] = layer.parameter_vjp(xp, params, residual, y_bar)
         results["per_example"] = layer.parameter_vjp(xp, params, residual, y_bar, per_example=True)
-    for path, leaf in leaves(params):
+    moved = laws.moved_inputs(point, np.float64)
+    outputs = layer.moved_forward(xp, params, Moved(x, *moved[1:]), y, noise)
+    results["moved_forward"] = outputs.dense(xp) if isinstance(outputs, Moved) else outputs
+    # A chain hands on the path of a leaf; its first and last leaf go through all of its branches.
+    places = list(leaves(params))
+    for path, leaf in dict([*places[:1], *places[-1:]]).items():
         indices = xp.arange(leaf.size)
         steps = xp.linspace(0.1, 0.2, leaf.size)
         moved = layer.perturbed_forward(xp, params, x, noise, path, indices, steps)

@@ -26,11 +26,11 @@ def test_law_holds_in_float32(case, law):
 
 
 @pytest.mark.parametrize("kind", LOSSES)
-def test_rules_traced_by_jax_give_numpys_results(kind, jax64):
+def test_rules_traced_by_jax_give_numpys_results(kind, jax64, quick_jit):
     cases = [case for case in LOSS_CASES if case.loss.kind == kind]
     points = [laws.loss_point_of(case, np.float64) for case in cases]
     given = [(point.z, point.targets, point.z_dot, point.value_bar) for point in points]
-    traced = jax64.jit(
+    traced = quick_jit(
         lambda given: [
             _everything(jax64.numpy, case.loss, *own) for case, own in zip(cases, given, strict=True)
         ]

@@ -11,7 +11,7 @@ EACH = "[sources.resolve(kind) for kind in sources.names() if kind not in ('csv'
 
 def heavy_after(code: str) -> str:
     command = [sys.executable, "-W", "error", "-c", f"{code}\n{HEAVY}"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603  # our own code
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # our own code
 
 
 @pytest.mark.parametrize(
