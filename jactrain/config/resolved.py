@@ -7,21 +7,26 @@ from typing import Any
 import yaml
 
 from jactrain.config.models import Config
+from jactrain.config.yaml import scalar
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes no anchors, since the loader takes none, and numbers that it reads back the same."""
+    """Writes no anchors, since the loader takes none, and quotes text that the loader would not read as text.
+
+    PyYAML goes by YAML 1.1, where `1e3` is text; to the loader it is a number.
+    """
 
     def ignore_aliases(self, data: Any) -> bool:
         """Repeat what occurs twice."""
         return True
 
 
-def _number(dumper: yaml.SafeDumper, value: float) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:float", repr(value))
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = None if isinstance(scalar(value), str) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style)
 
 
-_Dumper.add_representer(float, _number)
+_Dumper.add_representer(str, _text)
 
 
 def resolved_yaml(config: Config) -> str:

@@ -26,14 +26,12 @@ def test_layer_equals_jax_differentiating_its_formula(kind, jax64, quick_jit):
             return LAYERS[kind].formula(jax64, layer, params, x, noise)
 
         y, pull = jax64.vjp(formula, params, x)
-        bars = [pull(row) for row in y_bar]
         zeros, still = map_tree(jax64.numpy.zeros_like, params), jax64.numpy.zeros_like(x)
-        pushed = [jax64.jvp(formula, (params, x), (zeros, row))[1] for row in x_dot]
-        moved = [
-            jax64.jvp(formula, (params, x), (map_tree(lambda leaf: leaf[k], dots), still))[1]  # noqa: B023
-            for k in range(len(x_dot))
-        ]
-        return y, bars, pushed, moved
+        pushed = jax64.vmap(lambda row: jax64.jvp(formula, (params, x), (zeros, row))[1])(x_dot)
+        if not params:
+            return y, jax64.vmap(pull)(y_bar), pushed, None
+        moved = jax64.vmap(lambda row: jax64.jvp(formula, (params, x), (row, still))[1])(dots)
+        return y, jax64.vmap(pull)(y_bar), pushed, moved
 
     given = [(_one(p.params), p.x[0], p.noise, p.x_dot, p.y_bar, p.dots) for p in points]
     traced = quick_jit(
@@ -42,13 +40,12 @@ def test_layer_equals_jax_differentiating_its_formula(kind, jax64, quick_jit):
     for point, (y, bars, pushed, moved) in zip(points, traced, strict=True):
         name = point.case.name
         _agree(name, "forward", point.y[0], y)
-        _agree(name, "jvp", point.apply("jvp"), np.stack(pushed), scale=1.0)
-        _agree(name, "vjp", point.apply("vjp"), np.stack([x_bar for _, x_bar in bars]), scale=1.0)
+        theta_bars, x_bars = bars
+        _agree(name, "jvp", point.apply("jvp"), pushed, scale=1.0)
+        _agree(name, "vjp", point.apply("vjp"), x_bars, scale=1.0)
         if point.params:
-            _agree(name, "parameter_jvp", point.apply("parameter_jvp"), np.stack(moved), scale=1.0)
-            got = point.apply("parameter_vjp")
-            for k, (theta_bar, _) in enumerate(bars):
-                _agree(name, "parameter_vjp", map_tree(lambda leaf: leaf[k], got), theta_bar)  # noqa: B023
+            _agree(name, "parameter_jvp", point.apply("parameter_jvp"), moved, scale=1.0)
+            _agree(name, "parameter_vjp", point.apply("parameter_vjp"), theta_bars)
 
 
 def _one(params):

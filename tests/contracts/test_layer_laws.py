@@ -87,7 +87,7 @@ def _everything(xp, point, given):
     outputs = layer.moved_forward(xp, params, Moved(x, *moved[1:]), y, noise)
     results["moved_forward"] = outputs.dense(xp) if isinstance(outputs, Moved) else outputs
     # A chain hands on the path of a leaf; its first and last leaf go through all of its branches.
-    places = list(leaves(params))
+    places = list(leaves(point.params))
     for path, leaf in dict([*places[:1], *places[-1:]]).items():
         indices = xp.arange(leaf.size)
         steps = xp.linspace(0.1, 0.2, leaf.size)
