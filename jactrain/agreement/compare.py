@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,8 +27,8 @@ class Agreement:
     """How a vector `g` compares with a reference `r`.
 
     relative_error: `‖g - r‖ / ‖r‖`; cosine: of the angle between them; norm_ratio: `‖g‖ / ‖r‖`. Each is
-    None where it is not defined: a zero norm that is divided by, or entries that are not finite.
-    worst: the entry with the largest absolute difference.
+    None where it is not defined: a norm of zero (or next to it) that is divided by, or entries that are not
+    finite. worst: the entry with the largest absolute difference, or the first that is not finite.
     """
 
     relative_error: float | None
@@ -63,30 +64,42 @@ def compare(gradient: Array, reference: Array, layout: Layout) -> Comparison:
 
 
 def _agreement(g: Array, r: Array, layout: Layout, offset: int) -> Agreement:
-    # Scaled to the largest entry, so that no square over- or underflows.
-    finite = bool(np.isfinite(g).all() and np.isfinite(r).all())
-    largest = max(float(np.abs(g).max()), float(np.abs(r).max())) if finite else 0.0
+    finite = np.isfinite(g) & np.isfinite(r)
+    if not finite.all():
+        return Agreement(None, None, None, _entry(g, r, int(np.argmin(finite)), layout, offset))
+    # Scaled to the largest entry, so that no difference and no square overflows.
+    largest = max(np.abs(g).max(), np.abs(r).max())
     scaled_g, scaled_r = (g / largest, r / largest) if largest > 0 else (g, r)
-    g_norm, r_norm = np.linalg.norm(scaled_g), np.linalg.norm(scaled_r)
-    difference = np.linalg.norm(scaled_g - scaled_r)
-    worst = int(np.argmax(np.abs(g - r))) if finite else int(np.argmin(np.isfinite(g) & np.isfinite(r)))
-    name, index = layout.locate(offset + worst)
+    difference = scaled_g - scaled_r
+    g_norm, r_norm = _norm(scaled_g), _norm(scaled_r)
     return Agreement(
-        relative_error=_ratio(difference, r_norm) if finite and largest > 0 else (0.0 if finite else None),
-        cosine=_cosine(scaled_g, scaled_r, g_norm, r_norm) if finite else None,
-        norm_ratio=_ratio(g_norm, r_norm) if finite else None,
-        worst=Entry(name, index, float(g[worst]), float(r[worst])),
+        relative_error=_ratio(_norm(difference), r_norm) if largest > 0 else 0.0,
+        cosine=_cosine(scaled_g, scaled_r, g_norm, r_norm),
+        norm_ratio=_ratio(g_norm, r_norm),
+        worst=_entry(g, r, int(np.argmax(np.abs(difference))), layout, offset),
     )
 
 
-def _cosine(g: Array, r: Array, g_norm: Any, r_norm: Any) -> float | None:
+def _entry(g: Array, r: Array, position: int, layout: Layout, offset: int) -> Entry:
+    name, index = layout.locate(offset + position)
+    return Entry(name, index, float(g[position]), float(r[position]))
+
+
+def _norm(v: Array) -> float:
+    """Return `‖v‖`, of entries that may be so small that their squares are 0."""
+    largest = float(np.abs(v).max())
+    return largest * float(np.linalg.norm(v / largest)) if largest > 0 else 0.0
+
+
+def _cosine(g: Array, r: Array, g_norm: float, r_norm: float) -> float | None:
     if not (g_norm > 0 and r_norm > 0):
         return None
     return float(np.clip((g / g_norm) @ (r / r_norm), -1, 1))
 
 
-def _ratio(numerator: Any, denominator: Any) -> float | None:
-    return float(numerator / denominator) if denominator > 0 else None
+def _ratio(numerator: float, denominator: float) -> float | None:
+    ratio = numerator / denominator if denominator > 0 else math.inf
+    return ratio if math.isfinite(ratio) else None
 
 
 def _plain(agreement: Agreement) -> dict[str, Any]:

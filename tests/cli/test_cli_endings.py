@@ -1,0 +1,83 @@
+"""Runs that do not end well: diverged, interrupted, out of memory."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+# A shell that starts tests in the background lets them ignore SIGINT; the child must not inherit that.
+PROGRAM = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from jactrain.cli import main; main()"
+)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "said"),
+    [(16, "step 1 of epoch 1: the loss is inf"), (96, "step 1 of epoch 1: the train loss is inf")],
+    ids=["at the next gradient", "at the end of the epoch"],
+)
+def test_a_run_that_diverges_says_so_and_keeps_no_weights(
+    jactrain: Callable, folder: Path, batch_size: int, said: str
+) -> None:
+    changes = ["optimizer.adam.learning_rate=1e200", f"training.batch_size={batch_size}", "training.epochs=1"]
+    done = jactrain("run", CONFIGS / "csv.yaml", *(x for change in changes for x in ("--set", change)))
+    assert done.code == 3
+    assert f"error: training diverged at {said}; lower the learning rate, set clip_norm" in done.err
+    assert "Warning" not in done.err
+    (run,) = (folder / "runs").iterdir()
+    meta = json.loads((run / "meta.json").read_text())
+    assert meta["status"] == "diverged"
+    assert said in meta["exit_reason"]
+    assert said in (run / "log.txt").read_text()
+    assert not (run / "weights.npz").exists()
+    done = jactrain("evaluate", run)
+    assert done.code == 2
+    assert "has no weights.npz: this run was not trained to an end" in done.err
+
+
+def test_an_interrupted_run_keeps_what_it_has(folder: Path, jactrain: Callable) -> None:
+    arguments = ["run", str(CONFIGS / "moons.yaml"), "--set", "training.epochs=1000000"]
+    child = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        while "epoch" not in child.stderr.readline():
+            assert child.poll() is None
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=20)
+    finally:
+        child.kill()
+    assert (child.returncode, out) == (130, "")
+    (run,) = Path("runs").iterdir()
+    *figures, last = err.splitlines()
+    assert last == f"interrupted; what was trained until then is in {run}"
+    assert all(line.startswith("epoch ") for line in figures)
+    meta = json.loads((run / "meta.json").read_text())
+    assert (meta["status"], meta["exit_reason"]) == ("interrupted", "interrupted by the user")
+    with np.load(run / "weights.npz", allow_pickle=False) as weights:
+        assert np.isfinite(weights["parameters/linear_1/weight"]).all()
+    assert jactrain("evaluate", run).code == 0
+
+
+def test_memory_that_is_not_there_is_told(
+    jactrain: Callable, toy: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def allocate(*arguments: object) -> None:
+        raise MemoryError("Unable to allocate 1 TiB")
+
+    monkeypatch.setattr("jactrain.training.experiment.np.random.default_rng", allocate)
+    done = jactrain("run", toy())
+    assert done.code == 1
+    assert done.err == (
+        "error: out of memory: Unable to allocate 1 TiB; take smaller layers, batches or data\n"
+    )

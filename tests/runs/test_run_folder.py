@@ -1,0 +1,152 @@
+"""The folder of a run, files written whole, and models read back."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jactrain.config.build import build
+from jactrain.config.load import validated
+from jactrain.config.models import Config
+from jactrain.config.yaml import parse
+from jactrain.errors import ConfigurationError, RunError
+from jactrain.runs.directory import RunDirectory
+from jactrain.runs.files import as_json, write_atomically, write_text
+from jactrain.runs.model import Model
+from jactrain.runs.run import RunResult, run
+
+TEXT = """\
+name: squares
+dtype: float64
+data: {source: {npz: {path: squares.npz}}, scale: standard, scale_targets: standard}
+network: [linear: {units: 3}, tanh, linear]
+loss: mean_squared_error
+optimizer: {sgd: {learning_rate: 0.1}}
+training: {epochs: 2, batch_size: 8}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    rng = np.random.default_rng(0)
+    x = rng.normal(10, 3, (40, 2))
+    np.savez(tmp_path / "squares.npz", x=x, y=np.stack([x[:, 0] ** 2, x[:, 1], x.sum(1)], axis=1))
+    return validated(parse(TEXT, "squares.yaml"), Config, {"folder": tmp_path})
+
+
+@pytest.fixture
+def result(config: Config, tmp_path: Path) -> RunResult:
+    return run(config, tmp_path / "runs")
+
+
+def test_a_run_from_python_leaves_its_configuration(result: RunResult, config: Config) -> None:
+    directory = RunDirectory.open(result.folder)
+    assert directory.config.read_bytes() == directory.resolved_config.read_bytes()
+    assert (result.epochs, result.steps) == (2, 8)
+    assert json.loads(directory.meta.read_text())["status"] == "finished"
+
+
+def test_a_model_predicts_in_the_units_of_the_data(result: RunResult) -> None:
+    model = Model.load(RunDirectory.open(result.folder))
+    np.testing.assert_array_equal(model.parameters, result.parameters)
+    experiment = result.experiment
+    own = experiment.input_scaling.invert(experiment.training.x)
+    error = model.predict(own) - experiment.training.y
+    assert np.isclose(np.sqrt((error**2).mean()), result.metrics["train_rmse"])
+
+
+def test_a_model_is_applied_in_portions(result: RunResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Model.load(RunDirectory.open(result.folder))
+    x = np.random.default_rng(1).random((11, 2))
+    whole = model.predict(x)
+    monkeypatch.setattr("jactrain.runs.model._PORTION", 4)
+    np.testing.assert_allclose(model.predict(x), whole, rtol=1e-14)
+
+
+def test_nothing_is_written_unless_everything_could_be_built(config: Config, tmp_path: Path) -> None:
+    (tmp_path / "squares.npz").unlink()
+    bad = validated(parse(TEXT, "squares.yaml"), Config, {"folder": tmp_path})
+    with pytest.raises(ConfigurationError, match=r"data\.source\.npz: .*there is no such file"):
+        run(bad, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_failure_while_training_is_recorded(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("jactrain.runs.recorder.Recorder.on_epoch", full)
+    with pytest.raises(OSError, match="No space"):
+        run(config, tmp_path / "runs")
+    (folder,) = (tmp_path / "runs").iterdir()
+    meta = json.loads((folder / "meta.json").read_text())
+    assert meta["status"] == "failed"
+    assert "No space left on device" in meta["exit_reason"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda path: path.unlink(), "has no weights.npz: this run was not trained to an end"),
+        (lambda path: path.write_bytes(b"no archive"), "the trained parameters cannot be read: "),
+        (lambda path: path.write_bytes(path.read_bytes()[:500]), "the trained parameters cannot be read: "),
+        (lambda path: change(path, "parameters/linear_1/bias", np.zeros(4)), r"has shape \(4,\), but .*"),
+        (lambda path: change(path, "classes", np.array([print])), "holds Python objects, which are never"),
+    ],
+)  # fmt: skip
+def test_damaged_weights_are_refused(result: RunResult, damage, said: str) -> None:
+    directory = RunDirectory.open(result.folder)
+    damage(directory.weights)
+    with pytest.raises(RunError, match=said):
+        Model.load(directory)
+
+
+def change(path: Path, name: str, value: np.ndarray) -> None:
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    np.savez(path, **{**arrays, name: value})
+
+
+def test_a_folder_is_named_by_time_name_and_four_digits(tmp_path: Path) -> None:
+    created = [RunDirectory.create(tmp_path / "deep" / "runs", "a.b").path for _ in range(3)]
+    assert len(set(created)) == 3
+    assert all(re.fullmatch(r"\d{8}T\d{6}Z-a\.b-[0-9a-f]{4}", path.name) for path in created)
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for base in (tmp_path / "file", tmp_path / "file" / "runs"):
+        with pytest.raises(RunError, match="choose another place with --runs"):
+            RunDirectory.create(base, "a")
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "first")
+
+    def fail(file) -> None:
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, fail)
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_json_holds_null_for_what_is_not_finite() -> None:
+    value = {"a": [float("nan"), (1.5, float("-inf"))], "b": {1: None}, "c": "é"}
+    assert as_json(value) == '{"a": [null, [1.5, null]], "b": {"1": null}, "c": "é"}'
+
+
+def test_an_experiment_is_built_from_python(config: Config) -> None:
+    experiment = build(config)
+    assert experiment.network.output_shape == (3,)
+    assert experiment.features == ("x1", "x2")
+    assert len(experiment.training.x) == 32
+    np.testing.assert_allclose(experiment.training.x.mean(0), 0, atol=1e-12)
+    np.testing.assert_allclose(experiment.training.targets.std(0), 1)

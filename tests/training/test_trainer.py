@@ -1,0 +1,147 @@
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from jactrain.errors import DivergedError
+from jactrain.modes.base import GradientResult
+from jactrain.objective import Batch, Work
+from jactrain.training.events import Listener
+from jactrain.training.metrics import evaluate
+from jactrain.training.state import TrainingState
+from jactrain.training.trainer import batches, require_finite_gradient, train
+
+
+class History(Listener):
+    """Keeps what it hears."""
+
+    def __init__(self, every: int = 1) -> None:
+        self.every = every
+        self.heard: list[str] = []
+        self.steps: list[int] = []
+        self.points: list[np.ndarray] = []
+        self.epochs: list[dict] = []
+
+    def on_start(self, experiment, state: TrainingState) -> None:
+        self.heard.append("start")
+
+    def on_step(self, state: TrainingState, batch: Batch, result: GradientResult) -> None:
+        self.steps.append(state.step)
+        self.points.append(state.parameters.copy())
+
+    def on_epoch(self, state: TrainingState) -> None:
+        self.epochs.append({"parameters": state.parameters.copy(), **state.metrics})
+
+    def on_end(self, state: TrainingState) -> None:
+        self.heard.append("end")
+
+
+def trained(experiment, *listeners: Listener) -> TrainingState:
+    return train(experiment, TrainingState.start(experiment), listeners)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_training_repeats_bit_for_bit_from_the_seed(experiment: Callable, dtype: str) -> None:
+    first, again = (trained(experiment(dtype=dtype, seed=5)) for _ in range(2))
+    np.testing.assert_array_equal(first.parameters, again.parameters, strict=True)
+    assert first.parameters.dtype == dtype
+    assert first.metrics == again.metrics
+    assert first.multiply_adds == again.multiply_adds > 0
+
+
+def test_another_seed_gives_another_training(experiment: Callable) -> None:
+    one, other = (trained(experiment(seed=seed)) for seed in (5, 6))
+    assert not np.isclose(one.parameters, other.parameters).any()
+
+
+def test_agreement_and_listeners_do_not_change_what_is_trained(experiment: Callable) -> None:
+    alone = trained(experiment())
+    watched = trained(experiment(agreement={"modes": ["forward"], "every": 1}), History())
+    np.testing.assert_array_equal(alone.parameters, watched.parameters)
+
+
+def test_every_exact_mode_trains_the_same(experiment: Callable) -> None:
+    reverse, forward = (trained(experiment(mode=mode)) for mode in ("reverse", "forward"))
+    np.testing.assert_allclose(forward.parameters, reverse.parameters, rtol=1e-9, atol=1e-12)
+
+
+def test_training_starts_at_the_initial_parameters_and_leaves_them_alone(experiment: Callable) -> None:
+    toy, history = experiment(), History()
+    initial = toy.initial_parameters.copy()
+    trained(toy, history)
+    np.testing.assert_array_equal(history.points[0], initial)
+    np.testing.assert_array_equal(toy.initial_parameters, initial)
+
+
+def test_a_listener_hears_step_0_and_every_so_many(experiment: Callable) -> None:
+    histories = [History(every) for every in (0, 1, 5)]
+    trained(experiment(), *histories)  # 48 examples in batches of 20: 3 steps an epoch
+    assert [history.steps for history in histories] == [[], list(range(12)), [0, 5, 10]]
+    assert all(history.heard == ["start", "end"] for history in histories)
+    assert all(len(history.epochs) == 4 for history in histories)
+
+
+def test_an_epoch_uses_every_example_once_with_its_target(experiment: Callable) -> None:
+    toy = experiment()
+    state = TrainingState.start(toy)
+    epochs = [list(batches(toy, state)) for _ in range(2)]
+    for epoch in epochs:
+        assert [batch.examples for batch in epoch] == [20, 20, 8]
+        rows = np.concatenate([np.hstack([batch.x, batch.targets]) for batch in epoch])
+        expected = np.hstack([toy.training.x, toy.training.targets])
+        np.testing.assert_array_equal(rows[rows[:, 0].argsort()], expected[expected[:, 0].argsort()])
+    assert not np.array_equal(epochs[0][0].x, epochs[1][0].x)
+
+
+def test_early_stopping_keeps_the_best_weights(experiment: Callable) -> None:
+    toy, history = experiment(training={"epochs": 300, "early_stopping": {"patience": 7}}), History()
+    state = trained(toy, history)
+    losses = [epoch["validation_loss"] for epoch in history.epochs]
+    best = int(np.argmin(losses))
+    assert 0 < best < len(losses) - 1 < 299
+    assert len(losses) - 1 - best == 7
+    assert state.best_epoch == best + 1
+    np.testing.assert_array_equal(state.kept_parameters, history.epochs[best]["parameters"])
+    assert evaluate(toy, state.kept_parameters, toy.validation)["loss"] == losses[best]
+    assert state.metrics["validation_loss"] == losses[best]
+
+
+def test_an_improvement_has_a_least_size(experiment: Callable) -> None:
+    rule = {"patience": 3, "minimum_improvement": 1e9}
+    state = trained(experiment(training={"epochs": 50, "early_stopping": rule}))
+    assert (state.epoch, state.best_epoch) == (4, 1)  # any loss is better than none
+
+
+@pytest.mark.parametrize(
+    "training", [{"epochs": 3, "batch_size": 20}, {"epochs": 1, "batch_size": 48}], ids=["step", "epoch"]
+)
+def test_a_loss_that_is_not_finite_ends_training_without_a_warning(
+    experiment: Callable, training: dict
+) -> None:
+    toy = experiment(optimizer={"adam": {"learning_rate": 1e200}}, training=training)
+    with pytest.raises(DivergedError, match=r"step 1 of epoch 1: the (train )?loss is inf; lower the"):
+        trained(toy)
+
+
+@pytest.mark.parametrize(
+    ("value", "gradient", "said"),
+    [
+        (math.nan, [0.0, 0.0], "the loss is nan"),
+        (math.inf, [0.0, 0.0], "the loss is inf"),
+        (1.0, [math.nan, 0.0], "1 entries of the gradient are not finite"),
+        (1.0, [math.inf, -math.inf], "2 entries of the gradient are not finite"),
+    ],
+)
+def test_what_is_not_finite_is_refused(
+    experiment: Callable, value: float, gradient: list[float], said: str
+) -> None:
+    state = TrainingState.start(experiment())
+    with np.errstate(invalid="ignore"), pytest.raises(DivergedError, match=said):
+        require_finite_gradient(GradientResult(value, np.array(gradient), Work()), state)
+
+
+def test_a_sum_that_overflows_is_no_divergence(experiment: Callable) -> None:
+    state = TrainingState.start(experiment())
+    with np.errstate(over="ignore"):
+        require_finite_gradient(GradientResult(1.0, np.array([1e308, 1e308]), Work()), state)
