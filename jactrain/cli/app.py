@@ -25,7 +25,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -51,7 +51,7 @@ def options(
 ) -> None:
     """Train neural networks by any way of differentiating them, and know whether it is right.
 
-    Example: [bold]jactrain run configs/digits.yaml[/bold]
+    Example: jactrain run configs/digits.yaml
 
     Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration, 3 diverged, 130 interrupted.
     """

@@ -19,9 +19,9 @@ def command(
     plugins: Plugins = None,
     json: Json = False,
 ) -> None:
-    """Describe one component: what it does, its options, ranges and defaults.
+    """Describe one component, its options and defaults.
 
-    Example: [bold]jactrain describe modes forward[/bold]
+    Example: jactrain describe modes forward
     """
     import inspect
 

@@ -10,7 +10,7 @@ NAME = "evaluate"
 def command(run: RunPath, plugins: Plugins = None, json: Json = False) -> None:
     """Evaluate a trained run on its training and validation data.
 
-    Example: [bold]jactrain evaluate runs/20260101T120000Z-digits-1a2b[/bold]
+    Example: jactrain evaluate runs/20260101T120000Z-digits-1a2b
     """
     from jactrain.config.build import build
     from jactrain.config.files import load_config

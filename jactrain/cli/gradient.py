@@ -35,12 +35,13 @@ def command(
     plugins: Plugins = None,
     json: Json = False,
 ) -> None:
-    """Write the loss and gradient of the first batch at the initial parameters, with everything they need.
+    """Write the loss and the gradient of one batch to a file.
 
-    The file holds loss, x, y, parameters/<layer>/<name>, gradient/<layer>/<name>, and config (JSON).
-    With dropout, the noise is off.
+    Example: jactrain gradient configs/iris.yaml --mode forward --out gradient.npz
 
-    Example: [bold]jactrain gradient configs/iris.yaml --mode forward --out gradient.npz[/bold]
+    The batch is the first of the training data, the parameters are the initial ones, and noise (dropout)
+    is off. The file holds loss, x, y, parameters/<layer>/<name>, gradient/<layer>/<name>, and config, the
+    resolved configuration as JSON.
     """
     import numpy as np
 

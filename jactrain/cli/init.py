@@ -24,7 +24,7 @@ def command(
 ) -> None:
     """Write a commented configuration to start from.
 
-    Example: [bold]jactrain init my.yaml --template csv[/bold]
+    Example: jactrain init my.yaml --template csv
     """
     from importlib.resources import files
 

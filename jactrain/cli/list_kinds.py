@@ -18,9 +18,11 @@ def command(
     plugins: Plugins = None,
     json: Json = False,
 ) -> None:
-    """List the layers, losses, modes, optimizers, schedules and data sources there are.
+    """List what a configuration can ask for.
 
-    Example: [bold]jactrain list modes[/bold]
+    Example: jactrain list modes
+
+    Without a kind: layers, losses, modes, optimizers, schedules and data sources.
     """
     from jactrain.config.models import REGISTRIES
     from jactrain.errors import UsageError

@@ -23,9 +23,11 @@ def command(
     plugins: Plugins = None,
     json: Json = False,
 ) -> None:
-    """Predict with a trained run: classes by name, or numbers in the data's own units.
+    """Predict with a trained run.
 
-    Example: [bold]jactrain predict runs/20260101T120000Z-iris-1a2b --input flowers.csv[/bold]
+    Example: jactrain predict runs/20260101T120000Z-iris-1a2b --input flowers.csv
+
+    Classes come by name, numbers in the data\'s own units, one row for each input.
     """
     import csv
     import io

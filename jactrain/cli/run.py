@@ -37,9 +37,11 @@ def command(
     plugins: Plugins = None,
     json: Json = False,
 ) -> None:
-    """Train what a configuration describes, and log losses and the agreement between modes.
+    """Train what a configuration describes, and check its gradients.
 
-    Example: [bold]jactrain run configs/digits.yaml --set training.epochs=10[/bold]
+    Example: jactrain run configs/digits.yaml --set training.epochs=10
+
+    Losses, scores and the agreement between modes are shown, and logged in a new folder.
     """
     from jactrain.cli.progress import ProgressListener
     from jactrain.config.build import check

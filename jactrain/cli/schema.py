@@ -10,7 +10,7 @@ NAME = "schema"
 def command(plugins: Plugins = None) -> None:
     """Print the JSON Schema of configurations, for editors.
 
-    Example: [bold]jactrain schema > configs/jactrain.schema.json[/bold]
+    Example: jactrain schema > configs/jactrain.schema.json
     """
     from jactrain.config.models import REGISTRIES, Config
     from jactrain.config.schema import json_schema

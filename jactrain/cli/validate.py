@@ -20,7 +20,7 @@ def command(
 ) -> None:
     """Check configurations, and tell every mistake with its place.
 
-    Example: [bold]jactrain validate configs/digits.yaml[/bold]
+    Example: jactrain validate configs/digits.yaml
     """
     from jactrain.config.build import check
     from jactrain.config.files import load_document, located
