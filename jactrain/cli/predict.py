@@ -27,7 +27,7 @@ def command(
 
     Example: jactrain predict runs/20260101T120000Z-iris-1a2b --input flowers.csv
 
-    Classes come by name, numbers in the data\'s own units, one row for each input.
+    Classes come by name, numbers in the data's own units, one row for each input.
     """
     import csv
     import io
