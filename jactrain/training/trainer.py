@@ -29,34 +29,12 @@ def train(experiment: Experiment, state: TrainingState, listeners: Sequence[List
 
 
 def _train(experiment: Experiment, state: TrainingState, listeners: Sequence[Listener]) -> TrainingState:
-    objective, mode, optimizer = experiment.objective, experiment.mode, experiment.optimizer
-    settings, examples = experiment.settings, len(experiment.training.x)
-    steps_per_epoch = math.ceil(examples / settings.batch_size)
     plans: dict[int, Plan] = {}
     for listener in listeners:
         listener.on_start(experiment, state)
     listening = [listener for listener in listeners if listener.every]
-    while state.epoch < settings.epochs:
-        start = perf_counter()
-        for batch in batches(experiment, state):
-            if batch.examples not in plans:
-                plans[batch.examples] = mode.prepare(objective, batch.examples, experiment.dtype)
-            result = mode.value_and_gradient(
-                objective, state.parameters, batch, plans[batch.examples], state.random.mode
-            )
-            require_finite_gradient(result, state)
-            for listener in listening:
-                if state.step % listener.every == 0:
-                    paused = perf_counter()
-                    listener.on_step(state, batch, result)
-                    start += perf_counter() - paused
-            rate = optimizer.learning_rate.rate(state.step / steps_per_epoch, settings.epochs)
-            state.parameters, state.optimizer = optimizer.step(
-                np, state.optimizer, state.parameters, result.gradient, rate
-            )
-            state.step += 1
-            state.multiply_adds += result.work.multiply_adds
-        state.seconds += perf_counter() - start
+    while state.epoch < experiment.settings.epochs:
+        train_epoch(experiment, state, plans, listening)
         state.metrics = measure(experiment, state.parameters)
         require_finite_losses(state)
         state.epoch += 1
@@ -70,6 +48,35 @@ def _train(experiment: Experiment, state: TrainingState, listeners: Sequence[Lis
     for listener in listeners:
         listener.on_end(state)
     return state
+
+
+def train_epoch(
+    experiment: Experiment, state: TrainingState, plans: dict[int, Plan], listening: Sequence[Listener] = ()
+) -> None:
+    """Take the steps of one epoch; `plans`, by number of examples, are kept for the next one."""
+    objective, mode, optimizer = experiment.objective, experiment.mode, experiment.optimizer
+    settings = experiment.settings
+    steps_per_epoch = math.ceil(len(experiment.training.x) / settings.batch_size)
+    start = perf_counter()
+    for batch in batches(experiment, state):
+        if batch.examples not in plans:
+            plans[batch.examples] = mode.prepare(objective, batch.examples, experiment.dtype)
+        result = mode.value_and_gradient(
+            objective, state.parameters, batch, plans[batch.examples], state.random.mode
+        )
+        require_finite_gradient(result, state)
+        for listener in listening:
+            if state.step % listener.every == 0:
+                paused = perf_counter()
+                listener.on_step(state, batch, result)
+                start += perf_counter() - paused
+        rate = optimizer.learning_rate.rate(state.step / steps_per_epoch, settings.epochs)
+        state.parameters, state.optimizer = optimizer.step(
+            np, state.optimizer, state.parameters, result.gradient, rate
+        )
+        state.step += 1
+        state.multiply_adds += result.work.multiply_adds
+    state.seconds += perf_counter() - start
 
 
 def batches(experiment: Experiment, state: TrainingState) -> Iterator[Batch]:
