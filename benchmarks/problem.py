@@ -6,11 +6,16 @@ from collections.abc import Callable
 
 import numpy as np
 
+from jactrain.data.base import Classification
+from jactrain.data.preparation import Scaling
 from jactrain.layers import layers
 from jactrain.losses import losses
 from jactrain.modes import modes
 from jactrain.network import Network
 from jactrain.objective import Batch, Objective
+from jactrain.optimizers import optimizers
+from jactrain.training.experiment import Experiment, Part
+from jactrain.training.settings import TrainingSettings
 
 SIZES = (64, 64, 64, 10)
 BATCH = 32
@@ -40,6 +45,28 @@ def batches(target: Objective) -> list[Batch]:
     x, y = examples()
     targets = target.loss.encode(y, SIZES[-1]).astype(x.dtype)
     return [Batch(x[at : at + BATCH], targets[at : at + BATCH]) for at in range(0, len(x), BATCH)]
+
+
+def experiment() -> Experiment:
+    """Return the training of the network by reverse mode and stochastic gradient descent with momentum."""
+    target = objective()
+    x, y = examples()
+    targets = target.loss.encode(y, SIZES[-1]).astype(x.dtype)
+    return Experiment(
+        objective=target,
+        mode=modes.get("reverse")(),
+        optimizer=optimizers.get("sgd")(learning_rate=LEARNING_RATE, momentum=MOMENTUM),
+        settings=TrainingSettings(batch_size=BATCH),
+        dtype=x.dtype,
+        seed=0,
+        task=Classification(tuple(str(label) for label in range(SIZES[-1]))),
+        training=Part(x, targets, y),
+        validation=None,
+        input_scaling=Scaling.fit("none", x),
+        target_scaling=None,
+        features=tuple(f"x{number}" for number in range(SIZES[0])),
+        initial_parameters=target.network.initial_parameters(np.random.default_rng(0), x.dtype),
+    )
 
 
 def gradients(mode: str, steps: int) -> Callable[[], None]:

@@ -1,6 +1,7 @@
-"""A bare training step with momentum: jactrain, scikit-learn, eager PyTorch.
+"""The bare training loop with momentum: jactrain, scikit-learn, eager PyTorch.
 
-All three see the same batches, compute the loss as well as its gradient, and update by momentum.
+All three shuffle the examples every epoch, take batches of one size, compute the loss as well as its
+gradient, stop at a loss that is not finite, and update by momentum. Nothing is logged or validated.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import math
 import warnings
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
@@ -17,8 +17,9 @@ from sklearn.neural_network import MLPClassifier
 from benchmarks import problem
 from benchmarks.timing import Subject
 from jactrain.errors import DivergedError
-from jactrain.modes import modes
-from jactrain.optimizers import optimizers
+from jactrain.training.gradients import Gradients
+from jactrain.training.state import TrainingState
+from jactrain.training.trainer import train_epoch
 
 _EPOCHS = 3  # of one run of scikit-learn, so that its preparations weigh little
 
@@ -33,26 +34,11 @@ def subjects() -> dict[str, Subject]:
 
 
 def _jactrain() -> Callable[[], None]:
-    """Return one epoch of what the trainer does in a step, without its batches and events."""
-    objective = problem.objective()
-    rng = np.random.default_rng(0)
-    mode = modes.get("reverse")()
-    optimizer = optimizers.get("sgd")(learning_rate=problem.LEARNING_RATE, momentum=problem.MOMENTUM)
-    plan = mode.prepare(objective, problem.BATCH, np.float32)
-    parameters = objective.network.initial_parameters(rng, np.float32)
-    state = optimizer.initial_state(np, parameters)
-    epoch = problem.batches(objective)
-
-    def run() -> None:
-        nonlocal parameters, state
-        for step, batch in enumerate(epoch):
-            result = mode.value_and_gradient(objective, parameters, batch, plan, rng)
-            if not (math.isfinite(result.value) and math.isfinite(result.gradient.sum())):
-                raise DivergedError("the benchmark's training diverged")
-            rate = optimizer.learning_rate.rate(step / problem.STEPS, 1)
-            parameters, state = optimizer.step(np, state, parameters, result.gradient, rate)
-
-    return run
+    """Return one epoch of the trainer's own loop."""
+    experiment = problem.experiment()
+    state = TrainingState.start(experiment)
+    gradients = Gradients(experiment.mode, experiment.objective, experiment.dtype)
+    return lambda: train_epoch(experiment, state, gradients)
 
 
 def _scikit_learn() -> Callable[[], None]:
@@ -71,7 +57,6 @@ def _scikit_learn() -> Callable[[], None]:
             max_iter=_EPOCHS,
             n_iter_no_change=_EPOCHS + 1,
             tol=0.0,
-            shuffle=False,
             random_state=0,
         )
         with warnings.catch_warnings():
@@ -85,7 +70,6 @@ def _scikit_learn() -> Callable[[], None]:
 def _torch() -> Callable[[], None]:
     torch.manual_seed(0)
     x, y = (torch.from_numpy(array) for array in problem.examples())
-    epoch = list(zip(x.split(problem.BATCH), y.split(problem.BATCH), strict=True))
     linear, tanh = torch.nn.Linear, torch.nn.Tanh
     a, b, c, d = problem.SIZES
     network = torch.nn.Sequential(linear(a, b), tanh(), linear(b, c), tanh(), linear(c, d))
@@ -93,9 +77,9 @@ def _torch() -> Callable[[], None]:
     loss_of = torch.nn.CrossEntropyLoss()
 
     def run() -> None:
-        for inputs, targets in epoch:
+        for index in torch.randperm(len(x)).split(problem.BATCH):
             optimizer.zero_grad()
-            loss = loss_of(network(inputs), targets)
+            loss = loss_of(network(x[index]), y[index])
             loss.backward()
             optimizer.step()
             if not math.isfinite(loss.item()):

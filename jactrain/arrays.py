@@ -49,6 +49,18 @@ def leaves(tree: Tree, prefix: Path = ()) -> Iterator[tuple[Path, Any]]:
         yield prefix, tree
 
 
+def tree_of(leaves_by_path: Mapping[Path, Any]) -> Tree:
+    """Return the tree with these leaves: the inverse of `leaves`."""
+    tree: Tree = {}
+    for path, leaf in leaves_by_path.items():
+        *outer, name = path
+        branch = tree
+        for step in outer:
+            branch = branch.setdefault(step, {})
+        branch[name] = leaf
+    return tree
+
+
 def size_of(shape: Shape) -> int:
     """Return the number of entries of an array of `shape`: 1 for `()`."""
     size = 1

@@ -10,6 +10,7 @@
     │   ├── UnsupportedError       a mode needs a product that a layer does not have
     │   ├── PlanError              a plan used for another signature than it was made for
     │   └── RunError               a run folder that is missing or damaged
+    ├── UnrecordableError          a function that does what a recorded program cannot
     ├── RegistrationError          a component that may not be registered (a programming error)
     └── DivergedError              exit code 3: a loss or gradient that is not finite
 
@@ -88,6 +89,10 @@ class PlanError(UsageError):
 
 class RunError(UsageError):
     """A run folder that is missing, unfinished or damaged."""
+
+
+class UnrecordableError(JactrainError):
+    """A function that cannot be recorded: it branches on values, writes, or is not made of array calls."""
 
 
 class RegistrationError(JactrainError):

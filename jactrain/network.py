@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jactrain.arrays import Array, Namespace, Path, Shape, Tree, leaves, size_of
+from jactrain.arrays import Array, Namespace, Path, Shape, Tree, leaves, size_of, tree_of
 from jactrain.layers.base import Cost, Layer, Product
 from jactrain.layers.chain import Chain, noise_of
 
@@ -39,14 +39,8 @@ class Layout:
 
     def views(self, flat: Array) -> Tree:
         """Return the tree of leaves `(K, *p)` that `flat` `(K, P)` holds; under NumPy, views of it."""
-        tree: Tree = {}
         stack = flat.shape[0]
-        for path, shape, part in self._places:
-            branch = tree
-            for name in path[:-1]:
-                branch = branch.setdefault(name, {})
-            branch[path[-1]] = flat[:, part].reshape(stack, *shape)
-        return tree
+        return tree_of({path: flat[:, part].reshape((stack, *shape)) for path, shape, part in self._places})
 
     def flatten(self, xp: Namespace, tree: Tree) -> Array:
         """Return the leaves `(K, *p)` of `tree` as one array `(K, P)`."""
@@ -55,7 +49,7 @@ class Layout:
             leaf = tree
             for name in path:
                 leaf = leaf[name]
-            flat.append(leaf.reshape(leaf.shape[0], -1))
+            flat.append(leaf.reshape((leaf.shape[0], -1)))
         return xp.concatenate(flat, axis=1)
 
     def locate(self, position: int) -> tuple[str, tuple[int, ...]]:
@@ -120,6 +114,9 @@ class Network:
             (position for position, link in enumerate(links) if link.layout.size), len(links)
         )
 
+        tried = self.chain.draw_noise(np.random.default_rng(0), input_shape, 1, np.dtype(np.float32))
+        self._noisy = tried is not None
+
     @property
     def size(self) -> int:
         """The number of parameters, P."""
@@ -136,6 +133,8 @@ class Network:
 
     def draw_noise(self, rng: np.random.Generator, examples: int, dtype: Any) -> Tree:
         """Return the noise of one training step for `examples` examples, or None."""
+        if not self._noisy:
+            return None
         return self.chain.draw_noise(rng, self.input_shape, examples, np.dtype(dtype))
 
     def outputs(self, parameters: Array, x: Array, noise: Tree = None, xp: Namespace = np) -> Array:
@@ -144,9 +143,10 @@ class Network:
 
     def own_parameters(self, parameters: Array) -> list[Tree]:
         """Return each link's tree of parameters, leaves `(1, *p)`, from the flat vector `(P,)`."""
-        tree = self.layout.views(parameters[None])
-        return [tree.get(link.name, {}) for link in self.links]
+        return [link.layout.views(parameters[None, link.part]) for link in self.links]
 
     def own_noise(self, noise: Tree) -> list[Tree]:
         """Return each link's noise, None where there is none."""
+        if noise is None:
+            return [None] * len(self.links)
         return [noise_of(noise, link.name) for link in self.links]

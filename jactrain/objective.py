@@ -49,7 +49,7 @@ class Work:
 class Objective:
     """The mean over a batch of the loss of a network's outputs, as a function of the parameters.
 
-    Raises ShapeError if an output of the network is not a vector.
+    Raises ShapeError if an output of the network is not a vector, or there is nothing to train.
     """
 
     def __init__(self, network: Network, loss: Loss, xp: Namespace = np) -> None:
@@ -59,6 +59,8 @@ class Objective:
                 "end with `flatten` or `linear`",
                 network.links[-1].name if network.links else "",
             )
+        if not network.size:
+            raise ShapeError("no layer has parameters, so there is nothing to train; add `linear`")
         self.network = network
         self.loss = loss
         self.xp = xp

@@ -18,7 +18,7 @@ from jactrain.cli import (
     schema,
     validate,
 )
-from jactrain.errors import JactrainError
+from jactrain.errors import ConfigurationError, JactrainError
 
 app = typer.Typer(
     name="jactrain",
@@ -64,7 +64,8 @@ def main() -> None:
     except JactrainError as error:
         if "--debug" in sys.argv:
             raise
-        typer.echo(f"error: {error}", err=True)
+        # Mistakes in a configuration begin with their own places, which editors and terminals follow.
+        typer.echo(str(error) if isinstance(error, ConfigurationError) else f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except MemoryError as error:
         typer.echo(f"error: out of memory: {error}; take smaller layers, batches or data", err=True)

@@ -178,11 +178,7 @@ def _objective(config: Config, outline: Outline, outputs: int, mistakes: list[Mi
                 "lower the units of the layers",
             )
         )
-    if network.size == 0:
-        mistakes.append(
-            Mistake(("network",), "no layer has parameters, so there is nothing to train", "add `linear`")
-        )
-    return objective if network.size else None
+    return objective
 
 
 def settle_units(layers: Sequence[Layer], outputs: int) -> list[Layer]:

@@ -37,12 +37,15 @@ class Chain(Layer):
         Raises ShapeError, with the layer's name, where a layer refuses its input.
         """
         shapes = [input_shape]
+        before = "the input"
         for name, layer in self.named:
             try:
                 shapes.append(layer.output_shape(shapes[-1]))
             except ShapeError as error:
-                inner = f"{name}/{error.layer}" if error.layer else name
-                raise ShapeError(error.reason, inner) from None
+                if error.layer:
+                    raise ShapeError(error.reason, f"{name}/{error.layer}") from None
+                raise ShapeError(f"{error.reason} (it comes after {before})", name) from None
+            before = name
         return shapes
 
     def output_shape(self, input_shape: Shape) -> Shape:

@@ -53,12 +53,12 @@ class Linear(Layer):
 
     def forward(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> tuple[Array, Array]:
         """Return `x W + b` `(K, N, O)`; the residual is `x`."""
-        y = _times(x, params["weight"])
+        y = _times(xp, x, params["weight"])
         return (y + params["bias"][:, None] if self.bias else y), x
 
     def jvp(self, xp: Namespace, params: Tree, residual: Array, x_dot: Array) -> Array:
         """Return `ẋ W`."""
-        return _times(x_dot, params["weight"])
+        return _times(xp, x_dot, params["weight"])
 
     def parameter_jvp(self, xp: Namespace, params: Tree, residual: Array, dots: Tree) -> Array:
         """Return `x Ẇ + ḃ`."""
@@ -67,7 +67,7 @@ class Linear(Layer):
 
     def vjp(self, xp: Namespace, params: Tree, residual: Array, y_bar: Array) -> Array:
         """Return `ȳ Wᵀ`."""
-        return _times(y_bar, params["weight"].swapaxes(1, 2))
+        return _times(xp, y_bar, params["weight"].swapaxes(1, 2))
 
     def parameter_vjp(
         self, xp: Namespace, params: Tree, residual: Array, y_bar: Array, per_example: bool = False
@@ -76,7 +76,7 @@ class Linear(Layer):
         if per_example:
             bars = {"weight": residual[..., :, None] * y_bar[..., None, :], "bias": y_bar}
         else:
-            bars = {"weight": residual.swapaxes(1, 2) @ y_bar, "bias": y_bar.sum(1)}
+            bars = {"weight": _gathered(xp, residual, y_bar), "bias": y_bar.sum(1)}
         return bars if self.bias else {"weight": bars["weight"]}
 
     def perturbed_entry(
@@ -110,16 +110,23 @@ class Linear(Layer):
         return self.units
 
 
-def _times(rows: Array, matrix: Array) -> Array:
+def _times(xp: Namespace, rows: Array, matrix: Array) -> Array:
     """Return `rows` `(K, N, I)` times `matrix` `(K, I, O)`.
 
     One matrix for the whole stack is one product with `K · N` rows: BLAS then sees one large product
-    instead of `K` small ones.
+    instead of `K` small ones. `dot` hands it over with a third less to do before than `@`.
     """
-    if matrix.shape[0] == 1 and rows.shape[0] > 1:
-        flat = rows.reshape(-1, rows.shape[-1]) @ matrix[0]
-        return flat.reshape(*rows.shape[:-1], matrix.shape[-1])
-    return rows @ matrix
+    if matrix.shape[0] > 1:
+        return rows @ matrix
+    stack, examples, features = rows.shape
+    return xp.dot(rows.reshape((stack * examples, features)), matrix[0]).reshape((stack, examples, -1))
+
+
+def _gathered(xp: Namespace, x: Array, y_bar: Array) -> Array:
+    """Return `xᵀ ȳ` `(K, I, O)` of `x` and `y_bar`, summed over the examples."""
+    if x.shape[0] == y_bar.shape[0] == 1:
+        return xp.dot(x[0].T, y_bar[0])[None]
+    return x.swapaxes(1, 2) @ y_bar
 
 
 def _orthogonal(rng: np.random.Generator, inputs: int, outputs: int) -> Array:

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class Plan:
     chunks: the mode's own division of its seeds, empty where it has none.
     """
 
-    mode: str
+    mode: Mode
     objective: Objective
     examples: int
     dtype: np.dtype[Any]
@@ -47,19 +47,19 @@ class Plan:
     peak_bytes: int
     chunks: tuple[Any, ...] = ()
 
-    def require(self, mode: str, objective: Objective, parameters: Array, batch: Batch) -> None:
+    def require(self, mode: Mode, objective: Objective, parameters: Array, batch: Batch) -> None:
         """Raise PlanError, listing what differs, unless the plan was made for these."""
         if (
             self.objective is objective
             and self.examples == len(batch.x)
             and self.dtype == parameters.dtype
-            and self.mode == mode
+            and (self.mode is mode or self.mode == mode)
         ):
             return
         differences = [
             f"{word} {planned}, not {came}"
             for word, planned, came in (
-                ("mode", self.mode, mode),
+                ("mode", self.mode.label, mode.label),
                 ("examples", self.examples, batch.examples),
                 ("dtype", self.dtype, parameters.dtype),
             )
@@ -70,8 +70,7 @@ class Plan:
         raise PlanError(f"this plan was prepared for {'; '.join(differences)}; call `prepare` again")
 
 
-@dataclass(frozen=True)
-class GradientResult:
+class GradientResult(NamedTuple):
     """The objective's value, its gradient `(P,)` laid out like the parameters, and the evidence.
 
     work: the products applied. error_estimate: the estimated L2 norm of the gradient's error, None for
@@ -89,6 +88,8 @@ class Mode(Component, ABC):
 
     exactness: ClassVar[Exactness]
     uses: ClassVar[frozenset[Product]]
+    # Whether a gradient is always the same array calls: nothing drawn, no value looked at.
+    recordable: ClassVar[bool] = False
 
     @abstractmethod
     def prepare(self, objective: Objective, examples: int, dtype: Any) -> Plan:

@@ -85,7 +85,7 @@ class FiniteDifference(Mode):
                 per_example += count * values * each
         kept = sum(link.input_size for link in links)
         return Plan(
-            mode=self.kind,
+            mode=self,
             objective=objective,
             examples=examples,
             dtype=np.dtype(dtype),
@@ -107,7 +107,7 @@ class FiniteDifference(Mode):
 
         The steps are chosen so that truncation is about as large as rounding, hence twice.
         """
-        plan.require(self.kind, objective, parameters, batch)
+        plan.require(self, objective, parameters, batch)
         xp = objective.xp
         if self.dtype is not None:
             parameters, batch = parameters.astype(self.dtype), _cast(batch, self.dtype)

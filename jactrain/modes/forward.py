@@ -57,6 +57,7 @@ class Forward(Mode):
     )
 
     exactness: ClassVar[Exactness] = Exactness.EXACT
+    recordable: ClassVar[bool] = True
     uses: ClassVar[frozenset[Product]] = frozenset(
         {Product.FORWARD, Product.JVP, Product.PARAMETER_JVP, Product.PARAMETER_VJP}
     )
@@ -73,7 +74,7 @@ class Forward(Mode):
         kept = sum(link.input_size + link.output_size for link in links)
         stacks = 2 * widest * largest * examples
         return Plan(
-            mode=self.kind,
+            mode=self,
             objective=objective,
             examples=examples,
             dtype=dtype,
@@ -91,7 +92,7 @@ class Forward(Mode):
         rng: np.random.Generator,
     ) -> GradientResult:
         """Return the exact gradient."""
-        plan.require(self.kind, objective, parameters, batch)
+        plan.require(self, objective, parameters, batch)
         xp = objective.xp
         point = objective.linearize(parameters, batch)
         pushed = [

@@ -22,6 +22,7 @@ class Reverse(Mode):
     """
 
     exactness: ClassVar[Exactness] = Exactness.EXACT
+    recordable: ClassVar[bool] = True
     uses: ClassVar[frozenset[Product]] = frozenset({Product.FORWARD, Product.VJP, Product.PARAMETER_VJP})
 
     def prepare(self, objective: Objective, examples: int, dtype: Any) -> Plan:
@@ -39,7 +40,7 @@ class Reverse(Mode):
         )
         kept = sum(link.input_size + link.output_size for link in links)
         return Plan(
-            mode=self.kind,
+            mode=self,
             objective=objective,
             examples=examples,
             dtype=dtype,
@@ -56,7 +57,7 @@ class Reverse(Mode):
         rng: np.random.Generator,
     ) -> GradientResult:
         """Return the exact gradient."""
-        plan.require(self.kind, objective, parameters, batch)
+        plan.require(self, objective, parameters, batch)
         point = objective.linearize(parameters, batch)
         first = objective.network.first_parametric
         bars = {}

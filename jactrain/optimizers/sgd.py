@@ -38,6 +38,10 @@ class SGD(Optimizer):
         """Return `θ - η g`, or the same along the velocity."""
         if not self.momentum:
             return parameters - learning_rate * gradient, state
-        velocity = self.momentum * state["velocity"] + gradient
+        # `+=` on arrays made here: half as many large arrays, and the caller's stay as they are.
+        velocity = self.momentum * state["velocity"]
+        velocity += gradient
         direction = gradient + self.momentum * velocity if self.nesterov else velocity
-        return parameters - learning_rate * direction, {"velocity": velocity}
+        moved = -learning_rate * direction
+        moved += parameters
+        return moved, {"velocity": velocity}

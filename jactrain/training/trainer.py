@@ -10,10 +10,11 @@ import numpy as np
 
 from jactrain.arrays import Array
 from jactrain.errors import DivergedError
-from jactrain.modes.base import GradientResult, Plan, ranges
+from jactrain.modes.base import GradientResult, ranges
 from jactrain.objective import Batch
 from jactrain.training.events import Listener
 from jactrain.training.experiment import Experiment
+from jactrain.training.gradients import Gradients
 from jactrain.training.metrics import evaluate
 from jactrain.training.state import TrainingState
 
@@ -29,12 +30,12 @@ def train(experiment: Experiment, state: TrainingState, listeners: Sequence[List
 
 
 def _train(experiment: Experiment, state: TrainingState, listeners: Sequence[Listener]) -> TrainingState:
-    plans: dict[int, Plan] = {}
+    gradients = Gradients(experiment.mode, experiment.objective, experiment.dtype)
     for listener in listeners:
         listener.on_start(experiment, state)
     listening = [listener for listener in listeners if listener.every]
     while state.epoch < experiment.settings.epochs:
-        train_epoch(experiment, state, plans, listening)
+        train_epoch(experiment, state, gradients, listening)
         state.metrics = measure(experiment, state.parameters)
         require_finite_losses(state)
         state.epoch += 1
@@ -51,19 +52,14 @@ def _train(experiment: Experiment, state: TrainingState, listeners: Sequence[Lis
 
 
 def train_epoch(
-    experiment: Experiment, state: TrainingState, plans: dict[int, Plan], listening: Sequence[Listener] = ()
+    experiment: Experiment, state: TrainingState, gradients: Gradients, listening: Sequence[Listener] = ()
 ) -> None:
-    """Take the steps of one epoch; `plans`, by number of examples, are kept for the next one."""
-    objective, mode, optimizer = experiment.objective, experiment.mode, experiment.optimizer
-    settings = experiment.settings
+    """Take the steps of one epoch; `gradients` is kept for the next one."""
+    optimizer, settings = experiment.optimizer, experiment.settings
     steps_per_epoch = math.ceil(len(experiment.training.x) / settings.batch_size)
     start = perf_counter()
     for batch in batches(experiment, state):
-        if batch.examples not in plans:
-            plans[batch.examples] = mode.prepare(objective, batch.examples, experiment.dtype)
-        result = mode.value_and_gradient(
-            objective, state.parameters, batch, plans[batch.examples], state.random.mode
-        )
+        result = gradients(state.parameters, batch, state.random.mode)
         require_finite_gradient(result, state)
         for listener in listening:
             if state.step % listener.every == 0:
@@ -114,8 +110,8 @@ def observe(experiment: Experiment, state: TrainingState) -> bool:
 
 def require_finite_gradient(result: GradientResult, state: TrainingState) -> None:
     """Raise DivergedError if the loss or an entry of the gradient is not finite."""
-    # One sum is cheaper than looking at every entry; it may overflow though all are finite.
-    if math.isfinite(result.value) and math.isfinite(result.gradient.sum()):
+    # One product is cheaper than looking at every entry; it may overflow though all are finite.
+    if math.isfinite(result.value) and math.isfinite(result.gradient.dot(result.gradient)):
         return
     if not math.isfinite(result.value):
         raise _diverged(state, f"the loss is {result.value}")

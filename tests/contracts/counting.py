@@ -14,7 +14,7 @@ _FREE = {
     *("greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "clip", "invert"),
     *("logical_and", "logical_or", "logical_not", "bitwise_and", "bitwise_or", "isnan", "isfinite"),
 }
-_HIDING = {"einsum", "dot", "tensordot", "inner", "outer", "vdot", "kron", "prod"}
+_HIDING = {"einsum", "tensordot", "inner", "outer", "vdot", "kron", "prod"}
 
 
 class Counted(np.ndarray):
@@ -22,7 +22,7 @@ class Counted(np.ndarray):
 
     A ufunc counts one for every value it gives, a matrix product one for every term it sums. The one
     division by a constant that turns a sum into a mean counts as part of the summing. Functions that
-    hide their products (dot, einsum of several arrays, …) are refused: a rule that uses one needs its
+    hide their products (einsum of several arrays, …) are refused: a rule that uses one needs its
     count written here.
     """
 
@@ -45,6 +45,11 @@ class Counted(np.ndarray):
         sums = function is np.einsum and len(args) == 2  # one array: nothing is multiplied
         if function.__name__ in _HIDING and not sums:
             raise NotImplementedError(f"the multiply-adds of {function.__name__} are not known to Counted")
+        if function is np.dot:
+            rows, matrix = (np.asarray(value) for value in args)
+            assert rows.ndim == matrix.ndim == 2
+            Counted.total += rows.size * matrix.shape[1]
+            return _counted(np.dot(rows, matrix))
         return _counted(super().__array_function__(function, types, args, kwargs))
 
     def mean(self, axis=None, keepdims=False):

@@ -22,6 +22,7 @@ from jactrain.modes import modes
 from jactrain.modes.base import Exactness
 from jactrain.network import Network
 from jactrain.objective import Batch, Objective
+from jactrain.training.gradients import recorded
 
 CASES = pytest.mark.parametrize("case", NETWORKS, ids=lambda case: case.name)
 NAMES = pytest.mark.parametrize("name", MODE_CASES)
@@ -101,6 +102,23 @@ def test_every_truncated_mode_equals_every_exact_one(case, dtype):
         assert error <= allowed, (
             f"{case.name}: {truncated} is off {exact} by {error:.2g}, allowed {allowed:.2g}"
         )
+
+
+@CASES
+@DTYPES
+def test_a_recorded_mode_gives_the_same_bits_at_other_arrays_too(case, dtype):
+    objective = case.objective()
+    for name in [name for name, mode in MODE_CASES.items() if mode.recordable]:
+        mode, batch, parameters = MODE_CASES[name], case.batch(dtype), case.parameters(dtype)
+        plan = mode.prepare(objective, batch.examples, dtype)
+        played = recorded(mode, objective, plan, parameters, batch)
+        for factor in (1, 0.5):
+            moved = dtype(factor) * parameters
+            one = played(moved, batch, None)
+            other = mode.value_and_gradient(objective, moved, batch, plan, None)
+            assert np.array_equal(one.gradient, other.gradient), f"{name} at {factor} times the parameters"
+            assert one.value == other.value
+            assert one.work == other.work
 
 
 @pytest.mark.parametrize("case", [case for case in NETWORKS if case.smooth], ids=lambda case: case.name)
@@ -263,7 +281,7 @@ def test_a_plan_refuses_what_it_was_not_made_for_and_lists_what_differs(name):
     mode, case = MODE_CASES[name], BY_NAME["two layers, tanh"]
     objective, batch, parameters = case.objective(), case.batch(np.float64), case.parameters(np.float64)
     plan = mode.prepare(objective, batch.examples, np.float64)
-    other = next(each for each in MODE_CASES.values() if each.kind != mode.kind)
+    other = next(each for each in MODE_CASES.values() if each != mode)
     foreign = other.prepare(objective, batch.examples, np.float64)
     single = parameters.astype(np.float32)
 
@@ -277,7 +295,7 @@ def test_a_plan_refuses_what_it_was_not_made_for_and_lists_what_differs(name):
     assert "dtype" not in message
     assert "dtype float64, not float32" in refused(plan, objective, single, batch)
     assert "another objective" in refused(plan, case.objective(), parameters, batch)
-    assert f"mode {other.kind}, not {mode.kind}" in refused(foreign, objective, parameters, batch)
+    assert f"mode {other.label}, not {mode.label}" in refused(foreign, objective, parameters, batch)
     message = refused(plan, case.objective(), single, case.batch(np.float64, 7))
     for difference in ("examples 4, not 7", "dtype float64, not float32", "another objective", "prepare"):
         assert difference in message
