@@ -17,7 +17,7 @@ from sklearn.neural_network import MLPClassifier
 from benchmarks import problem
 from benchmarks.timing import Subject
 from jactrain.errors import DivergedError
-from jactrain.training.gradients import Gradients
+from jactrain.modes.gradients import Gradients
 from jactrain.training.state import TrainingState
 from jactrain.training.trainer import train_epoch
 
@@ -37,7 +37,7 @@ def _jactrain() -> Callable[[], None]:
     """Return one epoch of the trainer's own loop."""
     experiment = problem.experiment()
     state = TrainingState.start(experiment)
-    gradients = Gradients(experiment.mode, experiment.objective, experiment.dtype)
+    gradients = Gradients(experiment.mode, experiment.objective)
     return lambda: train_epoch(experiment, state, gradients)
 
 

@@ -15,7 +15,7 @@ an array's values. What the two namespaces lack in common is added here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -69,8 +69,8 @@ def size_of(shape: Shape) -> int:
     return size
 
 
-def first_examples(tree: Tree, count: int) -> Tree:
-    """Return `tree` with every leaf `(N, …)` cut to its first `count` examples; None stays None."""
+def map_tree(function: Callable[[Any], Any], tree: Tree) -> Tree:
+    """Return `tree` with `function` applied to every leaf; None stays None."""
     if isinstance(tree, Mapping):
-        return {name: first_examples(branch, count) for name, branch in tree.items()}
-    return None if tree is None else tree[:count]
+        return {name: map_tree(function, branch) for name, branch in tree.items()}
+    return None if tree is None else function(tree)

@@ -8,6 +8,7 @@
     │   ├── DataError              a data file or dataset that cannot be used
     │   ├── ShapeError             arrays or layers whose sizes do not fit
     │   ├── UnsupportedError       a mode needs a product that a layer does not have
+    │   ├── MemoryBoundError       a bound on memory that cannot be kept
     │   ├── PlanError              a plan used for another signature than it was made for
     │   └── RunError               a run folder that is missing or damaged
     ├── UnrecordableError          a function that does what a recorded program cannot
@@ -81,6 +82,10 @@ class ShapeError(UsageError):
 
 class UnsupportedError(UsageError):
     """A mode needs a product that a layer or loss of this network does not have."""
+
+
+class MemoryBoundError(UsageError):
+    """A bound on memory that a mode cannot keep; the message says what it needs."""
 
 
 class PlanError(UsageError):

@@ -10,7 +10,7 @@ import numpy as np
 
 from jactrain.arrays import Array, Namespace, Path, Shape, Tree, leaves, size_of, tree_of
 from jactrain.layers.base import Cost, Layer, Product
-from jactrain.layers.chain import Chain, noise_of
+from jactrain.layers.chain import Chain, kept_by_all, noise_of
 
 
 class Layout:
@@ -130,6 +130,18 @@ class Network:
         tree = self.chain.initial_parameters(rng, self.input_shape)
         flat = [np.ravel(leaf) for _, leaf in leaves(tree)]
         return np.concatenate(flat).astype(dtype) if flat else np.empty(0, dtype)
+
+    def kept_entries(self, start: int, stop: int) -> int:
+        """Return the entries per example that the residuals of links `start` to `stop` keep.
+
+        What they share, a layer's output being the next one's input, counts once; the inputs of the first
+        one are not counted.
+        """
+        links = self.links[start:stop]
+        kept = [link.layer.kept(link.input_shape) for link in links]
+        sizes = [links[0].input_size, *(link.output_size for link in links)]
+        whole = kept_by_all(kept, sizes)
+        return whole.further + (sizes[-1] if whole.output else 0)
 
     def draw_noise(self, rng: np.random.Generator, examples: int, dtype: Any) -> Tree:
         """Return the noise of one training step for `examples` examples, or None."""

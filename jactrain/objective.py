@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jactrain.arrays import Array, Namespace, Path, Tree
+from jactrain.arrays import Array, Namespace, Path, Tree, map_tree
 from jactrain.errors import ShapeError
 from jactrain.layers.base import Moved, PerturbationCost
 from jactrain.losses.base import Loss
@@ -29,6 +29,14 @@ class Batch(NamedTuple):
     def examples(self) -> int:
         """The number of examples, N."""
         return len(self.x)
+
+    def first(self, count: int) -> Batch:
+        """Return the first `count` examples with their noise."""
+        return Batch(*(map_tree(lambda array: array[:count], part) for part in self))
+
+    def astype(self, dtype: Any) -> Batch:
+        """Return the batch in another dtype."""
+        return Batch(*(map_tree(lambda array: array.astype(dtype), part) for part in self))
 
 
 @dataclass(slots=True)
@@ -73,6 +81,11 @@ class Objective:
         """The network's links."""
         return self.network.links
 
+    def stack_cost(self, stack: int) -> int:
+        """Return the multiply-adds per example of `losses`; links in front of all parameters run once."""
+        front = sum(link.cost.forward for link in self.links[: self.network.first_parametric])
+        return front + stack * (self.forward_cost - front)
+
     def perturbation_cost(self, position: int, path: Path) -> PerturbationCost:
         """Return the multiply-adds per example of `Evaluation.perturbed`, up to and with the loss."""
         link = self.links[position]
@@ -90,9 +103,27 @@ class Objective:
         """Return the values of every link's input, and of the loss, at `parameters` `(P,)`."""
         return Evaluation(self, parameters, batch)
 
-    def linearize(self, parameters: Array, batch: Batch) -> Linearization:
-        """Return the network and loss linearised at `parameters` `(P,)`."""
+    def losses(self, parameters: Array, batch: Batch, work: Work) -> Array:
+        """Return the examples' losses `(K, N)` of networks with `parameters` `(K, P)`, adding to `work`."""
+        stack = len(parameters)
+        work.forward += stack * len(self.links)
+        work.multiply_adds += batch.examples * self.stack_cost(stack)
+        params = self.network.layout.views(parameters)
+        outputs, _ = self.network.chain.forward(self.xp, params, batch.x[None], batch.noise)
+        return self.loss.forward(self.xp, outputs, batch.targets)[0]
+
+    def begin(self, parameters: Array, batch: Batch) -> Linearization:
+        """Return a linearization of which nothing has been run."""
         return Linearization(self, parameters, batch)
+
+    def linearize(self, parameters: Array, batch: Batch) -> Linearization:
+        """Return the network and loss linearised at `parameters` `(P,)`, all residuals kept."""
+        point = self.begin(parameters, batch)
+        x = point.inputs
+        for position in range(len(self.links)):
+            x = point.forward(position, x)
+        point.finish(x)
+        return point
 
 
 class Evaluation:
@@ -156,21 +187,43 @@ class Evaluation:
 class Linearization:
     """A network and a loss linearised at one point: every product that a mode may apply.
 
-    `position` counts the links from 0; stacks are `(K, N, …)`.
+    `position` counts the links from 0; stacks are `(K, N, …)`. A link must have been run by `forward`
+    before its products are asked for, and the loss by `finish`; `Objective.linearize` has done both.
     """
 
     def __init__(self, objective: Objective, parameters: Array, batch: Batch) -> None:
-        xp, network = objective.xp, objective.network
         self._objective = objective
-        self._params = network.own_parameters(parameters)
-        self._residuals: list[Any] = []
+        self._batch = batch
+        self._params = objective.network.own_parameters(parameters)
+        self._noise = objective.network.own_noise(batch.noise)
+        self._residuals: list[Any] = [None] * len(objective.links)
         self.examples = batch.examples
-        self.work = Work(forward=len(network.links), multiply_adds=self.examples * objective.forward_cost)
-        x, noise = batch.x[None], network.own_noise(batch.noise)
-        for link, params, drawn in zip(network.links, self._params, noise, strict=True):
-            x, residual = link.layer.forward(xp, params, x, drawn)
-            self._residuals.append(residual)
-        losses, self._loss_residual = objective.loss.forward(xp, x, batch.targets)
+        self.work = Work()
+
+    @property
+    def inputs(self) -> Array:
+        """The inputs of the first link, `(1, N, *in)`."""
+        return self._batch.x[None]
+
+    def forward(self, position: int, x: Array, keep: bool = True) -> Array:
+        """Return the output of one link for `x`; `keep` its residual, which its products need."""
+        link = self._objective.links[position]
+        self.work.forward += 1
+        self.work.multiply_adds += self.examples * link.cost.forward
+        y, residual = link.layer.forward(self._objective.xp, self._params[position], x, self._noise[position])
+        if keep:
+            self._residuals[position] = residual
+        return y
+
+    def forget(self, position: int) -> None:
+        """Let go of the residual of one link."""
+        self._residuals[position] = None
+
+    def finish(self, outputs: Array) -> None:
+        """Run the loss on the last link's outputs `(1, N, m)`."""
+        objective = self._objective
+        self.work.multiply_adds += self.examples * objective.loss_cost.forward
+        losses, self._loss_residual = objective.loss.forward(objective.xp, outputs, self._batch.targets)
         self.value = losses.sum() / self.examples
         self._dtype = losses.dtype
 
@@ -192,12 +245,13 @@ class Linearization:
             self._objective.xp, self._params[position], self._residuals[position], tree
         )
 
-    def vjp(self, position: int, y_bar: Array) -> Array:
-        """Return `ȳ A` of one link."""
+    def vjp(self, position: int, y_bar: Array, params: Tree = None) -> Array:
+        """Return `ȳ A` of one link, by its own parameters or by others, `{(1, *p)}`, in their place."""
         link = self._objective.links[position]
         self.work.vjp += len(y_bar)
         self.work.multiply_adds += len(y_bar) * self.examples * link.cost.vjp
-        return link.layer.vjp(self._objective.xp, self._params[position], self._residuals[position], y_bar)
+        own = self._params[position] if params is None else params
+        return link.layer.vjp(self._objective.xp, own, self._residuals[position], y_bar)
 
     def parameter_vjp(self, position: int, y_bar: Array) -> Tree:
         """Return `ȳ B` of one link, summed over the examples, as the tree of its parameters `{(K, *p)}`."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from jactrain.arrays import Array, Shape, Tree
+from jactrain.arrays import Array, Shape, Tree, map_tree
 from jactrain.layers import layers
 from jactrain.layers.base import Layer
 from jactrain.losses import losses
@@ -44,13 +44,6 @@ def away_from(values: Array, kinks: Sequence[float]) -> Array:
         side = np.where(distance < 0, -1.0, 1.0)
         values = np.where(np.abs(distance) < MARGIN, values + side * MARGIN, values)
     return values
-
-
-def map_tree(function: Callable[[Any], Any], tree: Tree) -> Tree:
-    """Return `tree` with `function` applied to every leaf; None stays None."""
-    if isinstance(tree, dict):
-        return {name: map_tree(function, branch) for name, branch in tree.items()}
-    return None if tree is None else function(tree)
 
 
 def option_text(options: dict[str, Any]) -> str:
@@ -335,6 +328,11 @@ class NetworkCase:
     examples: int
     training: bool = False
 
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of the layers, nested ones included."""
+        return _kinds(self.layers)
+
     def objective(self, xp: Any = np) -> Objective:
         """Return a fresh objective."""
         network = Network([layers.resolve(layer) for layer in self.layers], self.input_shape)
@@ -377,7 +375,7 @@ def _kinds(values: Sequence[Any]) -> list[str]:
 
 def network_kinds() -> set[str]:
     """Return every kind of layer that occurs in NETWORKS."""
-    return {kind for case in NETWORKS for kind in _kinds(case.layers)}
+    return {kind for case in NETWORKS for kind in case.kinds}
 
 
 _L = _linear
@@ -464,16 +462,21 @@ NETWORKS: list[NetworkCase] = [
 
 # For each mode, the sets of options that all the laws of modes run with; the first is its default.
 MODES: dict[str, list[dict[str, Any]]] = {
-    "reverse": [{}],
-    "forward": [{}, {"seeds": "outputs"}, {"seeds": "parameters"}, {"memory": 1}, {"memory": "200B"}],
+    "reverse": [
+        {},
+        {"checkpoints": "sqrt"},
+        {"checkpoints": "revolve"},
+        {"checkpoints": "revolve", "memory": "16KiB"},
+    ],
+    "forward": [{}, {"seeds": "outputs"}, {"seeds": "parameters"}, {"memory": "16KiB"}],
     "finite_difference": [
         {},
         {"scheme": "forward"},
         {"scheme": "five_point"},
         {"dtype": "float64"},
-        {"memory": 1},
-        {"scheme": "five_point", "memory": "400B"},
+        {"scheme": "five_point", "memory": "16KiB"},
     ],
+    "complex_step": [{}, {"dtype": "float64"}, {"memory": "16KiB"}],
 }
 
 

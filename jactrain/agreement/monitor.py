@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from jactrain.agreement.compare import Comparison, compare
-from jactrain.arrays import Array, first_examples
-from jactrain.modes.base import Mode, Plan
+from jactrain.arrays import Array
+from jactrain.modes.base import Mode
+from jactrain.modes.gradients import Gradients
 from jactrain.objective import Batch, Objective
 
 
@@ -36,7 +37,8 @@ class Measurement:
 class AgreementMonitor:
     """Compares modes with a reference mode on the first examples of a batch.
 
-    All of them get the same parameters, examples and noise. Plans are kept for each number of examples.
+    All of them get the same parameters, examples and noise. The reference is recorded and played back where
+    the training's own gradient is, so that what is compared is what trains.
     """
 
     def __init__(
@@ -52,12 +54,12 @@ class AgreementMonitor:
         self._modes = list(modes)
         self._examples = examples
         self._rng = rng
-        self._plans: dict[tuple[str, int], Plan] = {}
+        self._gradients = {mode.label: Gradients(mode, objective) for mode in [reference, *modes]}
 
     def measure(self, parameters: Array, batch: Batch) -> list[Measurement]:
         """Return one measurement for each mode, at `parameters` `(P,)`."""
         count = min(self._examples, batch.examples)
-        few = Batch(batch.x[:count], batch.targets[:count], first_examples(batch.noise, count))
+        few = batch.first(count)
         expected = self._gradient(self._reference, parameters, few)
         layout = self._objective.network.layout
         return [
@@ -71,8 +73,4 @@ class AgreementMonitor:
         ]
 
     def _gradient(self, mode: Mode, parameters: Array, batch: Batch) -> Array:
-        key = (mode.label, batch.examples)
-        if key not in self._plans:
-            self._plans[key] = mode.prepare(self._objective, batch.examples, parameters.dtype)
-        plan = self._plans[key]
-        return mode.value_and_gradient(self._objective, parameters, batch, plan, self._rng).gradient
+        return self._gradients[mode.label](parameters, batch, self._rng).gradient

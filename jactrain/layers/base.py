@@ -65,6 +65,14 @@ class MovedCost(NamedTuple):
     moved: bool
 
 
+class Kept(NamedTuple):
+    """What the residual of `forward` holds: input, output, and how many further entries an example."""
+
+    input: bool
+    output: bool
+    further: int = 0
+
+
 class Moved(NamedTuple):
     """Arrays `(K, N, *n)` of `K` networks that differ from a common one in a single entry an example.
 
@@ -100,6 +108,9 @@ class Layer(Component, ABC):
     # Whether moving one entry of a parameter moves one entry of an example's output, the same in each.
     moves_one_entry: ClassVar[bool] = False
 
+    # Whether `forward` of complex inputs and parameters is its analytic extension; to be set False if not.
+    analytic: ClassVar[bool] = True
+
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of one example's output; ShapeError where `input_shape` does not fit."""
         return input_shape
@@ -121,6 +132,10 @@ class Layer(Component, ABC):
     @abstractmethod
     def cost(self, input_shape: Shape) -> Cost:
         """Return the multiply-adds per example of `forward` and the products."""
+
+    def kept(self, input_shape: Shape) -> Kept:
+        """Return what the residual holds, from which memory is predicted; by default both ends, at most."""
+        return Kept(input=True, output=True)
 
     @abstractmethod
     def forward(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> tuple[Array, Any]:
@@ -197,6 +212,10 @@ class Layer(Component, ABC):
         """Return the multiply-adds per example and network of `moved_forward`, and what it returns."""
         return MovedCost(self.cost(input_shape).forward, moved=False)
 
+    def is_analytic(self) -> bool:
+        """Return whether this layer, and every one within it, is `analytic`."""
+        return self.analytic
+
     def products(self, input_shape: Shape) -> frozenset[Product]:
         """Return the products that can be asked of this layer; its parameters' too if it has none."""
         has_parameters = any(leaves(self.parameter_shapes(input_shape)))
@@ -231,6 +250,10 @@ class Elementwise(Layer):
         """One multiply-add an entry for each product, one elementary function for the value."""
         size = size_of(input_shape)
         return Cost(forward=size, jvp=size, vjp=size)
+
+    def kept(self, input_shape: Shape) -> Kept:
+        """Return the one of the two that the slope is written in."""
+        return Kept(input=self.keeps == "input", output=self.keeps == "output")
 
     def forward(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> tuple[Array, Array]:
         """Return the values, and what the slope is written in."""

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from jactrain.arrays import Array, Namespace, Path, Shape, Tree, leaves
+from jactrain.arrays import Array, Namespace, Path, Shape, Tree, leaves, size_of
 from jactrain.errors import ShapeError
-from jactrain.layers.base import Cost, Layer, PerturbationCost, Product, layers
+from jactrain.layers.base import Cost, Kept, Layer, PerturbationCost, Product, layers
 from jactrain.registry import ComponentOf
 
 # Not registered: a configuration writes a chain as a list.
@@ -89,6 +89,13 @@ class Chain(Layer):
             vjp=sum(cost.vjp for cost in costs),
             parameter_jvp=sum(cost.parameter_jvp for cost in costs) + sum(cost.jvp for cost in behind),
             parameter_vjp=sum(cost.parameter_vjp for cost in costs) + sum(cost.vjp for cost in behind),
+        )
+
+    def kept(self, input_shape: Shape) -> Kept:
+        """Return the arrays between the layers that one of its neighbours keeps, and the layers' own."""
+        return kept_by_all(
+            [layer.kept(shape) for _, layer, shape in self._placed(input_shape)],
+            [size_of(shape) for shape in self.shapes(input_shape)],
         )
 
     def forward(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> tuple[Array, list[Any]]:
@@ -172,6 +179,10 @@ class Chain(Layer):
                 once += forward
         return PerturbationCost(once, each)
 
+    def is_analytic(self) -> bool:
+        """Return whether every layer within is."""
+        return all(layer.is_analytic() for layer in self.layers)
+
     def products(self, input_shape: Shape) -> frozenset[Product]:
         """Return the products that every layer within has."""
         common = frozenset(Product)
@@ -188,6 +199,16 @@ class Chain(Layer):
             if any(leaves(layer.parameter_shapes(shape))):
                 return position
         return len(self.layers)
+
+
+def kept_by_all(kept: Sequence[Kept], sizes: Sequence[int]) -> Kept:
+    """Return what a chain keeps; `sizes` are of the arrays in front of, between and behind its layers."""
+    between = sum(
+        size
+        for size, before, behind in zip(sizes[1:-1], kept[:-1], kept[1:], strict=True)
+        if before.output or behind.input
+    )
+    return Kept(kept[0].input, kept[-1].output, between + sum(each.further for each in kept))
 
 
 def names_of(chain: Sequence[Layer]) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from jactrain.arrays import Array, Namespace, Shape, Tree, size_of
-from jactrain.layers.base import Cost, Layer, layers
+from jactrain.layers.base import Cost, Kept, Layer, layers
 
 
 @layers.register("dropout")
@@ -28,6 +28,10 @@ class Dropout(Layer):
         """Return one multiply-add an entry."""
         size = size_of(input_shape)
         return Cost(forward=size, jvp=size, vjp=size)
+
+    def kept(self, input_shape: Shape) -> Kept:
+        """Return nothing: the mask is the noise that was given."""
+        return Kept(input=False, output=False)
 
     def forward(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> tuple[Array, Array]:
         """Return `mask · x`, or `x` without noise; the residual is the mask, or one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jactrain.arrays import Array, Namespace, Shape, Tree, size_of
-from jactrain.layers.base import Cost, Layer, layers
+from jactrain.layers.base import Cost, Kept, Layer, layers
 
 
 @layers.register("flatten")
@@ -17,6 +17,10 @@ class Flatten(Layer):
     def cost(self, input_shape: Shape) -> Cost:
         """Return zero: nothing is computed."""
         return Cost(forward=0, jvp=0, vjp=0)
+
+    def kept(self, input_shape: Shape) -> Kept:
+        """Return nothing."""
+        return Kept(input=False, output=False)
 
     def forward(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> tuple[Array, Shape]:
         """Return `x` as vectors; the residual is the shape of one example."""

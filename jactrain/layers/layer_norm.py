@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from jactrain.arrays import Array, Namespace, Shape, Tree
-from jactrain.layers.base import Cost, Layer, layers, require_one_axis
+from jactrain.layers.base import Cost, Kept, Layer, layers, require_one_axis
 
 
 @layers.register("layer_norm")
@@ -28,6 +28,10 @@ class LayerNorm(Layer):
         """Return three multiply-adds a feature forward, four for a product, one for a parameter's."""
         n = require_one_axis(self, input_shape)
         return Cost(forward=3 * n, jvp=4 * n, vjp=4 * n, parameter_jvp=n, parameter_vjp=n)
+
+    def kept(self, input_shape: Shape) -> Kept:
+        """Return the normalised features and one over the standard deviation."""
+        return Kept(input=False, output=False, further=require_one_axis(self, input_shape) + 1)
 
     def forward(
         self, xp: Namespace, params: Tree, x: Array, noise: Tree = None

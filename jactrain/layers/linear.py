@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt
 
 from jactrain.arrays import Array, Namespace, Path, Shape, Tree
 from jactrain.errors import ShapeError
-from jactrain.layers.base import Cost, Layer, Moved, MovedCost, layers, require_one_axis
+from jactrain.layers.base import Cost, Kept, Layer, Moved, MovedCost, layers, require_one_axis
 
 
 @layers.register("linear")
@@ -50,6 +50,10 @@ class Linear(Layer):
     def cost(self, input_shape: Shape) -> Cost:
         """Return `I · O` for each product."""
         return Cost(*(require_one_axis(self, input_shape) * self._outputs(),) * 5)
+
+    def kept(self, input_shape: Shape) -> Kept:
+        """Return the input."""
+        return Kept(input=True, output=False)
 
     def forward(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> tuple[Array, Array]:
         """Return `x W + b` `(K, N, O)`; the residual is `x`."""

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from jactrain.arrays import Array, Namespace, Path, Shape, Tree
 from jactrain.errors import ShapeError
-from jactrain.layers.base import Cost, Layer, PerturbationCost, Product, layers
+from jactrain.layers.base import Cost, Kept, Layer, PerturbationCost, Product, layers
 from jactrain.layers.chain import Chain, LayerList
 
 
@@ -54,6 +54,10 @@ class Residual(Layer):
         """Return that of the layers within: adding the input is free."""
         return self.body.cost(input_shape)
 
+    def kept(self, input_shape: Shape) -> Kept:
+        """Return that of the layers within; the sum is not among it."""
+        return self.body.kept(input_shape)._replace(output=False)
+
     def forward(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> tuple[Array, Any]:
         """Return `f(x) + x`."""
         y, residual = self.body.forward(xp, params, x, noise)
@@ -93,6 +97,10 @@ class Residual(Layer):
     def perturbation_cost(self, input_shape: Shape, path: Path) -> PerturbationCost:
         """Return that of the layers within."""
         return self.body.perturbation_cost(input_shape, path)
+
+    def is_analytic(self) -> bool:
+        """Return whether every layer within is."""
+        return self.body.is_analytic()
 
     def products(self, input_shape: Shape) -> frozenset[Product]:
         """Return the products that every layer within has."""

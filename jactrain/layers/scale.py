@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from jactrain.arrays import Array, Namespace, Shape, Tree, size_of
-from jactrain.layers.base import Cost, Layer, layers
+from jactrain.layers.base import Cost, Kept, Layer, layers
 
 
 @layers.register("scale")
@@ -23,6 +23,10 @@ class Scale(Layer):
     def cost(self, input_shape: Shape) -> Cost:
         """Return one multiply-add a feature for everything."""
         return Cost(*(size_of(input_shape),) * 5)
+
+    def kept(self, input_shape: Shape) -> Kept:
+        """Return the input."""
+        return Kept(input=True, output=False)
 
     def forward(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> tuple[Array, Array]:
         """Return `w x`; the residual is `x`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jactrain.arrays import Array, Namespace, Shape, Tree, size_of
-from jactrain.layers.base import Cost, Layer, layers
+from jactrain.layers.base import Cost, Kept, Layer, layers
 
 
 @layers.register("softmax")
@@ -14,6 +14,10 @@ class Softmax(Layer):
         """Return two multiply-adds an entry: exponential and division, or two products with y."""
         size = size_of(input_shape)
         return Cost(forward=2 * size, jvp=2 * size, vjp=2 * size)
+
+    def kept(self, input_shape: Shape) -> Kept:
+        """Return the output."""
+        return Kept(input=False, output=True)
 
     def forward(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> tuple[Array, Array]:
         """Return `exp(x) / Σ exp(x)`, shifted by the largest entry so that nothing overflows."""

@@ -12,7 +12,7 @@ The objective is the mean over the examples; the mean over the outputs is the lo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -34,6 +34,11 @@ class LossCost(NamedTuple):
 
 class Loss(Component, ABC):
     """Base of all losses; a loss states value and slope, and inherits both products."""
+
+    # Whether `forward` of complex outputs is its analytic extension; to be set False if not.
+    analytic: ClassVar[bool] = True
+    # Arrays of the outputs' size alive at once in `forward`, the outputs among them, to predict memory.
+    working_arrays: ClassVar[int] = 5
 
     @abstractmethod
     def outputs_for(self, task: Task) -> int:
@@ -76,6 +81,8 @@ losses: Registry[Loss] = Registry("loss", "losses")
 
 class RegressionLoss(Loss):
     """A loss between numbers, averaged over the outputs: state the value and slope of one difference."""
+
+    working_arrays: ClassVar[int] = 4
 
     @abstractmethod
     def value(self, xp: Namespace, difference: Array) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from jactrain.arrays import Array, Namespace
@@ -11,6 +13,8 @@ from jactrain.losses.base import RegressionLoss, losses
 @losses.register("huber")
 class Huber(RegressionLoss):
     """Half the squared difference near zero, linear beyond delta (Huber 1964), averaged over the outputs."""
+
+    working_arrays: ClassVar[int] = 6
 
     delta: float = Field(1.0, gt=0, description="Where the parabola turns into lines.")
 

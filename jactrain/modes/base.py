@@ -35,8 +35,8 @@ class Exactness(StrEnum):
 class Plan:
     """What a mode decided for one objective, batch size and dtype.
 
-    multiply_adds: predicted, for one gradient; peak_bytes: predicted, of the arrays alive at once;
-    chunks: the mode's own division of its seeds, empty where it has none.
+    multiply_adds: predicted, for one gradient; peak_bytes: predicted, of the arrays alive at once that
+    the mode makes; details: the mode's own decisions.
     """
 
     mode: Mode
@@ -45,7 +45,7 @@ class Plan:
     dtype: np.dtype[Any]
     multiply_adds: int
     peak_bytes: int
-    chunks: tuple[Any, ...] = ()
+    details: Any = None
 
     def require(self, mode: Mode, objective: Objective, parameters: Array, batch: Batch) -> None:
         """Raise PlanError, listing what differs, unless the plan was made for these."""

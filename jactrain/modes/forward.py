@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -11,13 +10,18 @@ from pydantic import Field
 
 from jactrain.arrays import Array
 from jactrain.layers.base import Product
-from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes
-from jactrain.modes.memory import MemorySize, reuse_freed_memory
+from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes, ranges
+from jactrain.modes.memory import (
+    MemorySize,
+    evaluated_entries,
+    memory_bound,
+    pushed_entries,
+    reuse_freed_memory,
+    stack_width,
+)
 from jactrain.network import Link
 from jactrain.objective import Batch, Linearization, Objective
 
-# A stack of this size fits the second-level cache of current processors with room for its successor.
-_DEFAULT_MEMORY = 2**19
 SeedKind: TypeAlias = Literal["outputs", "parameters"]
 
 
@@ -38,13 +42,21 @@ class Seeds(NamedTuple):
 Chunk: TypeAlias = tuple[Seeds, ...]
 
 
+class Division(NamedTuple):
+    """The seeds in chunks; if `streamed`, each pushed through links that are run again for it."""
+
+    chunks: tuple[Chunk, ...]
+    streamed: bool
+
+
 @modes.register("forward")
 class Forward(Mode):
     """Push tangents from each layer to the loss; nothing behind the newest stack need be kept.
 
     Seeded by parameters, `G^k = (A_k G^{k-1} | B_k)` with a column for every parameter. Seeded by
     outputs, the same recursion with the `n_{k+1}` columns of the identity in the place of the `p_k` of
-    `B_k`, which is multiplied last: `S_k B_k`, by associativity (Wengert 1964; docs/conventions.md).
+    `B_k`, which is multiplied last: `S_k B_k`, by associativity (Wengert 1964; docs/modes.md). Under a bound
+    that the residuals of all layers do not fit, every chunk runs the layers behind its own again.
     """
 
     seeds: Literal["outputs", "parameters", "auto"] = Field(
@@ -52,12 +64,9 @@ class Forward(Mode):
         description="What a tangent starts at: every output of a layer (factored), every parameter "
         "(literal), or whichever are fewer, layer by layer.",
     )
-    memory: MemorySize = Field(
-        _DEFAULT_MEMORY, description="Bound on a stack of tangents, such as 64MiB; at least one is taken."
-    )
+    memory: MemorySize | None = memory_bound()
 
     exactness: ClassVar[Exactness] = Exactness.EXACT
-    recordable: ClassVar[bool] = True
     uses: ClassVar[frozenset[Product]] = frozenset(
         {Product.FORWARD, Product.JVP, Product.PARAMETER_JVP, Product.PARAMETER_VJP}
     )
@@ -67,20 +76,25 @@ class Forward(Mode):
         self.require_products(objective)
         reuse_freed_memory()
         dtype = np.dtype(dtype)
-        chunks = self._chunks(objective, examples * dtype.itemsize)
-        widest = max((sum(seeds.width for seeds in chunk) for chunk in chunks), default=0)
-        links = objective.links
-        largest = max((link.output_size for link in links), default=0)
-        kept = sum(link.input_size + link.output_size for link in links)
-        stacks = 2 * widest * largest * examples
+        network = objective.network
+        unit = examples * dtype.itemsize
+        evaluated = evaluated_entries(objective) * unit
+        ends = 2 * network.size * dtype.itemsize
+        fixed = ends + network.kept_entries(0, len(network.links)) * unit
+        widest = pushed_entries(objective, network.first_parametric) * unit
+        streamed = self.memory is not None and self.memory < fixed + max(evaluated, widest)
+        if streamed:
+            fixed = ends + 2 * evaluated
+        chunks = self._chunks(objective, unit, fixed, streamed)
+        stacks = max(_width(chunk) * pushed_entries(objective, chunk[0].position) for chunk in chunks)
         return Plan(
             mode=self,
             objective=objective,
             examples=examples,
             dtype=dtype,
-            multiply_adds=examples * _multiply_adds(objective, chunks),
-            peak_bytes=(kept * examples + stacks + 2 * objective.network.size) * dtype.itemsize,
-            chunks=tuple(chunks),
+            multiply_adds=examples * _multiply_adds(objective, chunks, streamed),
+            peak_bytes=fixed + max(stacks * unit, 0 if streamed else evaluated),
+            details=Division(tuple(chunks), streamed),
         )
 
     def value_and_gradient(
@@ -93,29 +107,19 @@ class Forward(Mode):
     ) -> GradientResult:
         """Return the exact gradient."""
         plan.require(self, objective, parameters, batch)
-        xp = objective.xp
-        point = objective.linearize(parameters, batch)
-        pushed = [
-            (seeds, tangents)
-            for chunk in plan.chunks
-            for seeds, tangents in _push(objective, point, chunk, parameters.dtype)
-        ]
-        blocks = []
-        for position, group in groupby(pushed, key=lambda pair: pair[0].position):
-            pieces = list(group)
-            tangents = xp.concatenate([tangents for _, tangents in pieces])  # (n_{k+1} or p_k, N)
-            if pieces[0][0].kind == "parameters":
-                blocks.append(tangents.sum(1))
-            else:
-                link = objective.links[position]
-                # Row o is the derivative of the objective in output o, example by example: ȳ, transposed.
-                y_bar = tangents.T.reshape(1, batch.examples, *link.output_shape)
-                tree = point.parameter_vjp(position, y_bar)
-                blocks.append(link.layout.flatten(xp, tree)[0])
-        return GradientResult(point.value, xp.concatenate(blocks), point.work)
+        blocks, division = _Blocks(objective), plan.details
+        if division.streamed:
+            point = objective.begin(parameters, batch)
+            _stream(objective, point, division.chunks, parameters.dtype, blocks)
+        else:
+            point = objective.linearize(parameters, batch)
+            for chunk in division.chunks:
+                _push(objective, point, chunk, parameters.dtype, blocks)
+        return GradientResult(point.value, objective.xp.concatenate(blocks.done), point.work)
 
-    def _chunks(self, objective: Objective, bytes_per_entry: int) -> list[Chunk]:
-        """Return chunks of consecutive seeds, each as wide as the bound on a stack admits."""
+    def _chunks(self, objective: Objective, unit: int, fixed: int, streamed: bool) -> list[Chunk]:
+        """Return chunks of consecutive seeds; `unit` is the bytes of one entry of every example."""
+        advice = "raise it, or take smaller batches"
         chunks: list[Chunk] = []
         room = 0
         for position, link in enumerate(objective.links):
@@ -123,19 +127,16 @@ class Forward(Mode):
                 continue
             kind = self._kind(link)
             count = link.output_size if kind == "outputs" else link.layout.size
-            largest = max(later.output_size for later in objective.links[position:])
-            width = max(1, self.memory // (bytes_per_entry * largest))
+            each = unit * pushed_entries(objective, position)
+            width = stack_width(self.memory, fixed, each, advice)
             start = 0
-            while start < count:
-                if chunks and 0 < room <= width:
-                    taken = min(room, count - start)
-                    chunks[-1] = (*chunks[-1], Seeds(position, kind, start, start + taken))
-                else:
-                    room = width
-                    taken = min(room, count - start)
-                    chunks.append((Seeds(position, kind, start, start + taken),))
-                room -= taken
-                start += taken
+            if chunks and not streamed and 0 < room <= width:
+                start = min(room, count)
+                chunks[-1] = (*chunks[-1], Seeds(position, kind, 0, start))
+                room -= start
+            for first, stop in ranges(count - start, width):
+                chunks.append((Seeds(position, kind, start + first, start + stop),))
+                room = width - (stop - first)
         return chunks
 
     def _kind(self, link: Link) -> SeedKind:
@@ -144,10 +145,33 @@ class Forward(Mode):
         return "outputs" if link.output_size <= link.layout.size else "parameters"
 
 
+class _Blocks:
+    """The gradient's blocks, link by link, from the tangents of the objective as they come."""
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self._pieces: list[Array] = []  # of the newest link, until all its seeds have arrived
+        self.done: list[Array] = []
+
+    def add(self, point: Linearization, seeds: Seeds, tangents: Array) -> None:
+        """Take the tangents `(width, N)` of one link's seeds."""
+        xp, link = self._objective.xp, self._objective.links[seeds.position]
+        self._pieces.append(tangents.sum(1) if seeds.kind == "parameters" else tangents)
+        if seeds.stop < (link.layout.size if seeds.kind == "parameters" else link.output_size):
+            return
+        whole = self._pieces[0] if len(self._pieces) == 1 else xp.concatenate(self._pieces)
+        self._pieces = []
+        if seeds.kind == "outputs":
+            # Row o is the derivative of the objective in output o, example by example: ȳ, transposed.
+            y_bar = whole.T.reshape(1, point.examples, *link.output_shape)
+            whole = link.layout.flatten(xp, point.parameter_vjp(seeds.position, y_bar))[0]
+        self.done.append(whole)
+
+
 def _push(
-    objective: Objective, point: Linearization, chunk: Chunk, dtype: np.dtype[Any]
-) -> Iterator[tuple[Seeds, Array]]:
-    """Yield each of the chunk's seeds with its tangents of the objective `(count, N)`."""
+    objective: Objective, point: Linearization, chunk: Chunk, dtype: np.dtype[Any], blocks: _Blocks
+) -> None:
+    """Push a chunk's seeds to the loss, through links that are linearised already."""
     xp = objective.xp
     waiting = {seeds.position: seeds for seeds in chunk}
     stack = None
@@ -160,12 +184,37 @@ def _push(
     tangents = point.loss_jvp(stack)
     start = 0
     for seeds in chunk:
-        yield seeds, tangents[start : start + seeds.width]
+        blocks.add(point, seeds, tangents[start : start + seeds.width])
         start += seeds.width
 
 
+def _stream(
+    objective: Objective,
+    point: Linearization,
+    chunks: tuple[Chunk, ...],
+    dtype: np.dtype[Any],
+    blocks: _Blocks,
+) -> None:
+    """Push all chunks, running the links behind each one again, and keeping no more than one residual."""
+    x, reached = point.inputs, 0
+    for position, own in groupby((seeds for (seeds,) in chunks), key=lambda seeds: seeds.position):
+        for passed in range(reached, position):
+            x = point.forward(passed, x, keep=False)
+        y = point.forward(position, x)
+        for seeds in own:
+            values, stack = y, _seed(objective, point, seeds, dtype)
+            for later in range(position + 1, len(objective.links)):
+                values = point.forward(later, values)
+                stack = point.jvp(later, stack)
+                point.forget(later)
+            point.finish(values)
+            blocks.add(point, seeds, point.loss_jvp(stack))
+        point.forget(position)
+        x, reached = y, position + 1
+
+
 def _seed(objective: Objective, point: Linearization, seeds: Seeds, dtype: np.dtype[Any]) -> Array:
-    """Return the seeds at their link's output, `(count, N, *out)`."""
+    """Return the seeds at their link's output, `(width, N, *out)`."""
     xp, link = objective.xp, objective.links[seeds.position]
     size = link.layout.size if seeds.kind == "parameters" else link.output_size
     rows = xp.eye(seeds.width, size, seeds.start, dtype=dtype)
@@ -175,13 +224,23 @@ def _seed(objective: Objective, point: Linearization, seeds: Seeds, dtype: np.dt
     return xp.broadcast_to(rows.reshape(seeds.width, 1, *link.output_shape), shape)
 
 
-def _multiply_adds(objective: Objective, chunks: list[Chunk]) -> int:
+def _width(chunk: Chunk) -> int:
+    return sum(seeds.width for seeds in chunk)
+
+
+def _multiply_adds(objective: Objective, chunks: list[Chunk], streamed: bool) -> int:
     """Return the predicted multiply-adds per example."""
-    links = objective.links
-    behind = [sum(link.cost.jvp for link in links[position + 1 :]) for position in range(len(links))]
+    links, loss = objective.links, objective.loss_cost
+    # Index k: what the links from k on cost.
+    pushes = list(accumulate((link.cost.jvp for link in reversed(links)), initial=0))[::-1]
+    values = list(accumulate((link.cost.forward for link in reversed(links)), initial=0))[::-1]
     total = objective.forward_cost
+    if streamed:
+        last = chunks[-1][0].position
+        total = sum(link.cost.forward for link in links[: last + 1])
+        total += sum(values[seeds.position + 1] + loss.forward for (seeds,) in chunks)
     for seeds in (seeds for chunk in chunks for seeds in chunk):
-        total += seeds.width * (behind[seeds.position] + objective.loss_cost.jvp)
+        total += seeds.width * (pushes[seeds.position + 1] + loss.jvp)
         if seeds.kind == "parameters":
             total += seeds.width * links[seeds.position].cost.parameter_jvp
     factored = {seeds.position for chunk in chunks for seeds in chunk if seeds.kind == "outputs"}

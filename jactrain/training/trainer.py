@@ -11,10 +11,10 @@ import numpy as np
 from jactrain.arrays import Array
 from jactrain.errors import DivergedError
 from jactrain.modes.base import GradientResult, ranges
+from jactrain.modes.gradients import Gradients
 from jactrain.objective import Batch
 from jactrain.training.events import Listener
 from jactrain.training.experiment import Experiment
-from jactrain.training.gradients import Gradients
 from jactrain.training.metrics import evaluate
 from jactrain.training.state import TrainingState
 
@@ -30,7 +30,7 @@ def train(experiment: Experiment, state: TrainingState, listeners: Sequence[List
 
 
 def _train(experiment: Experiment, state: TrainingState, listeners: Sequence[Listener]) -> TrainingState:
-    gradients = Gradients(experiment.mode, experiment.objective, experiment.dtype)
+    gradients = Gradients(experiment.mode, experiment.objective)
     for listener in listeners:
         listener.on_start(experiment, state)
     listening = [listener for listener in listeners if listener.every]

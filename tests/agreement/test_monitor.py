@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from jactrain.agreement.monitor import AgreementMonitor
-from jactrain.arrays import first_examples
 from jactrain.layers import layers
 from jactrain.losses import losses
 from jactrain.modes import modes
@@ -45,7 +44,7 @@ def test_the_first_examples_and_their_noise_are_used(
     (measurement,) = monitor(wanted).measure(parameters, batch)
     assert (measurement.mode, measurement.reference, measurement.examples) == ("forward", "reverse", used)
     assert measurement.comparison.whole.relative_error < 1e-13
-    few = Batch(batch.x[:used], batch.targets[:used], first_examples(batch.noise, used))
+    few = batch.first(used)
     expected = NETWORK.layout.views(gradient(parameters, few)[None])
     for name, agreement in measurement.comparison.blocks.items():
         layer, leaf = name.split("/")

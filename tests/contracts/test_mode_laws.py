@@ -14,15 +14,15 @@ from cases import (
 )
 from laws import altered, relative_error
 
-from jactrain.errors import PlanError, UnsupportedError
+from jactrain.errors import MemoryBoundError, PlanError, UnsupportedError
 from jactrain.layers import layers
 from jactrain.layers.base import Cost, Layer, Product
 from jactrain.losses import losses
 from jactrain.modes import modes
 from jactrain.modes.base import Exactness
+from jactrain.modes.gradients import RecordedGradient
 from jactrain.network import Network
 from jactrain.objective import Batch, Objective
-from jactrain.training.gradients import recorded
 
 CASES = pytest.mark.parametrize("case", NETWORKS, ids=lambda case: case.name)
 NAMES = pytest.mark.parametrize("name", MODE_CASES)
@@ -111,14 +111,14 @@ def test_a_recorded_mode_gives_the_same_bits_at_other_arrays_too(case, dtype):
     for name in [name for name, mode in MODE_CASES.items() if mode.recordable]:
         mode, batch, parameters = MODE_CASES[name], case.batch(dtype), case.parameters(dtype)
         plan = mode.prepare(objective, batch.examples, dtype)
-        played = recorded(mode, objective, plan, parameters, batch)
-        for factor in (1, 0.5):
-            moved = dtype(factor) * parameters
-            one = played(moved, batch, None)
-            other = mode.value_and_gradient(objective, moved, batch, plan, None)
-            assert np.array_equal(one.gradient, other.gradient), f"{name} at {factor} times the parameters"
-            assert one.value == other.value
-            assert one.work == other.work
+        played = RecordedGradient(mode, objective, plan, parameters, batch)
+        turned = Batch(*(map_tree(lambda array: array[::-1].copy(), part) for part in batch))
+        for moved, other in ((parameters, batch), (dtype(0.5) * parameters, turned)):
+            result = played(moved, other, None)
+            expected = mode.value_and_gradient(objective, moved, other, plan, None)
+            assert np.array_equal(result.gradient, expected.gradient), name
+            assert result.value == expected.value
+            assert result.work == expected.work
 
 
 @pytest.mark.parametrize("case", [case for case in NETWORKS if case.smooth], ids=lambda case: case.name)
@@ -161,26 +161,44 @@ def test_work_is_what_was_planned_for_every_batch_size(case, examples):
     ],
     ids=str,
 )
-def test_the_gradient_does_not_depend_on_the_chunks(kind, options):
+def test_the_gradient_does_not_depend_on_the_bound_on_memory(kind, options):
     divided = 0
     for case in NETWORKS:
         objective, batch = case.objective(), case.batch(np.float64)
-        gradients, chunks = [], []
-        for memory in (1, "300B", "1GiB"):
+        gradients, plans = [], []
+        least = least_memory(kind, options, objective, batch.examples)
+        for memory in (least, least + 300, "1GiB"):
             mode = modes.resolve({kind: {**options, "memory": memory}})
             plan = mode.prepare(objective, batch.examples, np.float64)
+            assert plan.peak_bytes <= mode.memory, case.name
             result = mode.value_and_gradient(objective, case.parameters(np.float64), batch, plan, None)
             assert result.work.multiply_adds == plan.multiply_adds, case.name
             gradients.append(result.gradient)
-            chunks.append(len(plan.chunks))
-        assert chunks == sorted(chunks, reverse=True), case.name
-        divided += chunks[0] > chunks[-1]
+            plans.append(plan)
+        peaks = [plan.peak_bytes for plan in plans]
+        divided += peaks[0] != peaks[-1]
         name = next(name for name, mode in MODE_CASES.items() if mode == modes.resolve({kind: options}))
         allowed = tolerance(name, np.float64)  # differences divide their rounding by their step
         for gradient in gradients[:-1]:
             error = relative_error(gradient, gradients[-1])
             assert error <= allowed, f"{case.name}: off by {error:.2g}, allowed {allowed:.2g}"
-    assert divided > len(NETWORKS) / 2
+    only_refuses = kind == "reverse" and options.get("checkpoints") != "revolve"
+    assert only_refuses or divided > len(NETWORKS) / 2
+
+
+def least_memory(kind, options, objective, examples):
+    """Return the smallest bound that a mode accepts, found by halving."""
+    refused, accepted = 0, 2**30
+    while accepted - refused > 1:
+        memory = (refused + accepted) // 2
+        mode = modes.resolve({kind: {**options, "memory": memory}})
+        try:
+            mode.prepare(objective, examples, np.float64)
+        except MemoryBoundError:
+            refused = memory
+        else:
+            accepted = memory
+    return accepted
 
 
 @pytest.mark.parametrize("case", [case for case in NETWORKS if case.training], ids=lambda case: case.name)
@@ -321,6 +339,8 @@ def test_modes_traced_by_jax_give_numpys_gradient(case, jax64, quick_jit):
     names = {"reverse()", "forward()"}
     if case in NETWORKS[::4]:  # long programs, through rules that the laws of layers trace one by one
         names |= {"forward(seeds=parameters)", *(f"{kind}()" for kind in MODES)}
+    if "gelu" in case.kinds:
+        names -= {"complex_step()"}  # JAX has no error function of complex numbers
     plans = {name: MODE_CASES[name].prepare(objective, batch.examples, np.float64) for name in sorted(names)}
 
     @quick_jit

@@ -1,0 +1,130 @@
+"""What modes that move one parameter at a time have in common: they use `forward` alone."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from jactrain.arrays import Array, DTypeName, Namespace, Path
+from jactrain.layers.base import Product
+from jactrain.modes.base import GradientResult, Mode, Plan, ranges
+from jactrain.modes.memory import (
+    MemorySize,
+    evaluated_entries,
+    memory_bound,
+    reuse_freed_memory,
+    stack_width,
+)
+from jactrain.objective import Batch, Objective
+
+
+class Entries(NamedTuple):
+    """Entries `start` to `stop` of the parameter at `path` of one link, moved in one stack."""
+
+    position: int
+    path: Path
+    start: int
+    stop: int
+
+
+class Perturbation(Mode):
+    """Base of the modes that differentiate in one parameter after another, by values of the loss.
+
+    Links in front of the one that is moved are not run again, and entries run as stacks. They borrow no
+    derivative rule, so they can check them all.
+    """
+
+    dtype: DTypeName | None = Field(
+        None,
+        description="Evaluate the loss in this dtype, whatever the network's: the error depends on it.",
+    )
+    memory: MemorySize | None = memory_bound()
+
+    uses: ClassVar[frozenset[Product]] = frozenset({Product.FORWARD})
+
+    @property
+    @abstractmethod
+    def offsets(self) -> Array:
+        """Where the loss is evaluated, in steps from the parameter: `(V,)`, real or complex."""
+
+    @abstractmethod
+    def steps(self, xp: Namespace, parameters: Array) -> Array:
+        """Return the step of every parameter, `(P,)`."""
+
+    @abstractmethod
+    def derivatives(self, xp: Namespace, losses: Array, unmoved: Array, steps: Array) -> Array:
+        """Return the derivatives `(count,)` of the objective.
+
+        losses: `(V, count, N)`, at the offsets; unmoved: `(N,)`, at the parameters; steps: `(count,)`.
+        """
+
+    def error_estimate(self, value: Array, steps: Array, epsilon: float) -> float | None:
+        """Return the estimated L2 norm of the gradient's error; None if it is exact up to rounding."""
+        return None
+
+    def prepare(self, objective: Objective, examples: int, dtype: Any) -> Plan:
+        """Divide the entries into chunks, and predict the forward passes from the moved link on."""
+        self.require_products(objective)
+        reuse_freed_memory()
+        working = np.dtype(self.dtype or dtype)
+        links, values = objective.links, len(self.offsets)
+        size = working.itemsize * (2 if np.iscomplexobj(self.offsets) else 1)
+        fixed = examples * working.itemsize * sum(link.output_size for link in links)
+        fixed += 4 * objective.network.size * working.itemsize
+        chunks = []
+        per_example = objective.forward_cost
+        stacks = 0
+        for position, link in enumerate(links):
+            each = values * examples * size * evaluated_entries(objective, position)
+            width = stack_width(self.memory, fixed, each, "raise it, or take smaller batches")
+            for path, part in zip(link.layout.paths, link.layout.slices, strict=True):
+                once, moved = objective.perturbation_cost(position, path)
+                count = part.stop - part.start
+                for start, stop in ranges(count, width):
+                    chunks.append(Entries(position, path, start, stop))
+                    per_example += once
+                    stacks = max(stacks, (stop - start) * each)
+                per_example += count * values * moved
+        return Plan(
+            mode=self,
+            objective=objective,
+            examples=examples,
+            dtype=np.dtype(dtype),
+            multiply_adds=per_example * examples,
+            peak_bytes=fixed + stacks,
+            details=tuple(chunks),
+        )
+
+    def value_and_gradient(
+        self,
+        objective: Objective,
+        parameters: Array,
+        batch: Batch,
+        plan: Plan,
+        rng: np.random.Generator,
+    ) -> GradientResult:
+        """Return the derivatives of all entries, one after another."""
+        plan.require(self, objective, parameters, batch)
+        xp = objective.xp
+        if self.dtype is not None:
+            parameters, batch = parameters.astype(self.dtype), batch.astype(self.dtype)
+        epsilon = np.finfo(parameters.dtype).eps
+        step = self.steps(xp, parameters)
+        point = objective.evaluate(parameters, batch)
+        complex_too = [np.complex64] if np.iscomplexobj(self.offsets) else []
+        offsets = self.offsets.astype(np.result_type(parameters.dtype, *complex_too))
+        blocks = []
+        for position, path, start, stop in plan.details:
+            link = objective.links[position]
+            first = link.part.start + link.layout.slices[link.layout.paths.index(path)].start
+            own = step[first + start : first + stop]
+            moves = (offsets[:, None] * own).reshape(-1)
+            indices = np.tile(np.arange(start, stop), len(offsets))
+            losses = point.perturbed(position, path, indices, moves)
+            losses = losses.reshape(len(offsets), stop - start, batch.examples)
+            blocks.append(self.derivatives(xp, losses, point.losses, own))
+        estimate = self.error_estimate(point.value, step, float(epsilon)) if xp is np else None
+        return GradientResult(point.value, xp.concatenate(blocks), point.work, estimate)

@@ -1,0 +1,65 @@
+"""Predicted peak bytes against those that Python's allocator sees, on networks whose arrays are not tiny."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from cases import NetworkCase, option_text
+
+from jactrain.modes import modes
+
+# Python's own objects are not predicted; the arrays of these networks are much larger.
+FACTOR = 1.5
+
+
+def stack(count, *network):
+    return [layer for _ in range(count) for layer in network]
+
+
+WIDE = [{"linear": {"units": 256}}, "tanh", {"linear": {"units": 64}}, "relu", {"linear": {"units": 10}}]
+BLOCK = {"residual": {"network": [{"linear": {"units": 32}}, "silu", {"linear": {"units": 32}}]}}
+DEEP = [{"linear": {"units": 32}}, *stack(8, "layer_norm", "tanh", {"linear": {"units": 32}})]
+CASES = [
+    NetworkCase("wide", WIDE, (64,), "cross_entropy", 256),
+    NetworkCase("deep", DEEP, (32,), "mean_squared_error", 512),
+    NetworkCase("residual blocks", [*stack(8, BLOCK)], (32,), "mean_squared_error", 512),
+    NetworkCase("smooth units", [*stack(8, "gelu", {"linear": {"units": 32}})], (32,), "huber", 512),
+]
+LITTLE = [{"linear": {"units": 16}}, "tanh", {"linear": {"units": 8}}]
+SMALL = NetworkCase("small", LITTLE, (12,), "huber", 512)
+MODES = [
+    *[(case, {"reverse": {"checkpoints": kept}}) for case in CASES for kept in ("none", "sqrt", "revolve")],
+    *[(case, {"forward": {}}) for case in CASES],
+    (CASES[1], {"forward": {"memory": "2MiB"}}),
+    (CASES[1], {"reverse": {"checkpoints": "revolve", "memory": "2MiB"}}),
+    (SMALL, {"forward": {"seeds": "parameters"}}),
+    (SMALL, {"finite_difference": {}}),
+    (SMALL, {"complex_step": {}}),
+]
+
+
+def measured_peak(mode, case, dtype):
+    objective, batch, parameters = case.objective(), case.batch(dtype), case.parameters(dtype)
+    plan = mode.prepare(objective, batch.examples, dtype)
+    rng = np.random.default_rng(0)
+    mode.value_and_gradient(objective, parameters, batch, plan, rng)  # imports and caches are not arrays
+    tracemalloc.start()
+    try:
+        mode.value_and_gradient(objective, parameters, batch, plan, rng)
+        return plan, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def _id(value):
+    if isinstance(value, NetworkCase):
+        return value.name
+    return ",".join(f"{kind}({option_text(options)})" for kind, options in value.items())
+
+
+@pytest.mark.parametrize(("case", "mode"), MODES, ids=_id)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
+def test_the_predicted_peak_is_the_measured_one_within_a_factor(case, mode, dtype):
+    plan, peak = measured_peak(modes.resolve(mode), case, dtype)
+    ratio = plan.peak_bytes / peak
+    assert 1 / FACTOR <= ratio <= FACTOR, f"predicted {plan.peak_bytes:,}, measured {peak:,}: {ratio:.2f}"
