@@ -12,7 +12,7 @@ import typer
 from jactrain.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from rich.table import Table
 
@@ -48,6 +48,12 @@ def echo_json(value: Any) -> None:
     from jactrain.runs.files import as_json
 
     typer.echo(as_json(value, indent=2))
+
+
+def echo_notes(notes: Iterable[str]) -> None:
+    """Print what the user is to know of the choices made, on stderr."""
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
 
 
 def echo_table(table: Table) -> None:

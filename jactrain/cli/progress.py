@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from jactrain.agreement.monitor import Measurement
+from jactrain.cli.common import echo_notes
 from jactrain.cli.tables import figure
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.run import RunListener
@@ -81,6 +82,8 @@ class ProgressListener(RunListener):
             f"training {experiment.network.size:,} parameters by {experiment.mode.label} on {parts} examples",
             always=True,
         )
+        for note in experiment.notes:
+            self._note(note)
 
     def on_agreement(self, step: int, measurement: Measurement) -> None:
         """Keep the newest comparison for the next line."""
@@ -102,6 +105,14 @@ class ProgressListener(RunListener):
         self._figures.plain = text
         last = state.epoch == self._epochs
         self._line(f"epoch {state.epoch}/{self._epochs}  {text}", always=last)
+
+    def _note(self, note: str) -> None:
+        if self._log:
+            self._log.write(f"note: {note}\n")
+        if self._live:
+            self._live.console.print(Text(f"note: {note}"), soft_wrap=True)
+        else:
+            echo_notes([note])
 
     def _line(self, text: str, always: bool) -> None:
         if self._log:

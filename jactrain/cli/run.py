@@ -13,6 +13,7 @@ from jactrain.cli.common import (
     Overrides,
     Plugins,
     echo_json,
+    echo_notes,
     echo_table,
     load_plugins,
 )
@@ -52,7 +53,9 @@ def command(
     config, document = load_document(config_path, overrides or ())
     with located(document):
         if dry_run:
-            _show_plan(config, check(config), json)
+            blueprint = check(config)
+            echo_notes(blueprint.agreement.notes)
+            _show_plan(config, blueprint, json)
             return
         try:
             with ProgressListener(quiet=json) as progress:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jactrain.cli.common import Json, Overrides, Plugins, echo_json, load_plugins
+from jactrain.cli.common import Json, Overrides, Plugins, echo_json, echo_notes, load_plugins
 
 NAME = "validate"
 
@@ -32,7 +32,7 @@ def command(
         try:
             config, document = load_document(path, overrides or ())
             with located(document):
-                check(config)
+                notes = check(config).agreement.notes
         except ConfigurationError as error:
             mistakes = [
                 {"path": list(mistake.path), "message": mistake.message, "advice": mistake.advice}
@@ -45,6 +45,7 @@ def command(
             results.append({"config": str(path), "valid": True, "mistakes": [], "text": ""})
             if not json:
                 typer.echo(f"{path}: valid")
+            echo_notes(notes)
     if json:
         echo_json(results)
     if not all(result["valid"] for result in results):

@@ -23,6 +23,8 @@ from jactrain.layers.base import Layer
 from jactrain.layers.chain import names_of
 from jactrain.layers.linear import Linear
 from jactrain.layers.residual import Residual
+from jactrain.modes import modes
+from jactrain.modes.base import Mode
 from jactrain.network import Network
 from jactrain.objective import Objective
 from jactrain.training.experiment import Experiment, Part, generators
@@ -34,12 +36,20 @@ if TYPE_CHECKING:
 _MOST_PARAMETERS = 2**31  # 16 GiB in float64, and training holds several vectors of that length
 
 
+class Compared(NamedTuple):
+    """The modes that are compared with the one that trains, and what is to be said of the choice."""
+
+    modes: tuple[Mode, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Blueprint:
     """What a configuration describes before its data are loaded."""
 
     outline: Outline
     objective: Objective
+    agreement: Compared
 
     @property
     def network(self) -> Network:
@@ -82,15 +92,17 @@ def build(config: Config) -> Experiment:
         target_scaling=examples.target_scaling,
         features=examples.features,
         initial_parameters=blueprint.network.initial_parameters(parameters, dtype),
-        agreement_modes=tuple(agreement.modes) if agreement else (),
+        agreement_modes=blueprint.agreement.modes,
         agreement_every=agreement.every if agreement else 0,
         agreement_examples=agreement.examples if agreement else 0,
+        notes=blueprint.agreement.notes,
     )
 
 
 def _blueprint(config: Config) -> Blueprint:
     mistakes: list[Mistake] = []
     outline = outputs = objective = None
+    agreement = Compared()
     with _noting(mistakes, ("data", "source", config.data.source.kind)):
         outline = config.data.source.outline()
     if outline is not None:
@@ -100,11 +112,11 @@ def _blueprint(config: Config) -> Blueprint:
         if outputs is not None:
             objective = _objective(config, outline, outputs, mistakes)
     if objective is not None:
-        _check_modes(config, objective, mistakes)
+        agreement = _compared(config, objective, mistakes)
     _check_settings(config, mistakes)
     if mistakes or outline is None or objective is None:
         raise ConfigurationError(mistakes)
-    return Blueprint(outline, objective)
+    return Blueprint(outline, objective, agreement)
 
 
 class _Examples(NamedTuple):
@@ -226,21 +238,51 @@ def _check_sizes(config: Config, outline: Outline, mistakes: list[Mistake]) -> N
         )
 
 
-def _check_modes(config: Config, objective: Objective, mistakes: list[Mistake]) -> None:
+def _compared(config: Config, objective: Objective, mistakes: list[Mistake]) -> Compared:
+    """Return the modes to compare with the training mode, after noting what cannot be done.
+
+    The training mode itself, which `--set mode=` may have taken from the list, gives its place to reverse.
+    """
     with _noting(mistakes, ("mode",)):
         config.mode.require_products(objective)
-    labels: set[str] = set()
-    for index, mode in enumerate(config.agreement.modes if config.agreement else ()):
+    listed = config.agreement.modes if config.agreement else []
+    for index, mode in enumerate(listed):
         path = ("agreement", "modes", index)
-        if mode == config.mode:
-            message = f"{mode.label} is the training mode, and nothing is checked by comparing it with itself"
-            mistakes.append(Mistake(path, message, "name another mode, or the same with other options"))
-        else:
+        if mode != config.mode:
             with _noting(mistakes, path):
                 mode.require_products(objective)
-        if mode.label in labels:
+        if mode in listed[:index]:
             mistakes.append(Mistake(path, f"{mode.label} is listed twice", "leave one out"))
-        labels.add(mode.label)
+    if config.mode not in listed:
+        return Compared(tuple(listed))
+    reverse = modes.resolve("reverse")
+    place = [] if reverse in (config.mode, *listed) or not _serves(reverse, objective) else [reverse]
+    index = listed.index(config.mode)
+    kept = [*listed[:index], *place, *listed[index + 1 :]]
+    if not kept:
+        mistakes.append(_nothing_to_compare(config, objective))
+    instead = "reverse is compared with it instead" if place else "it is left out"
+    note = f"agreement.modes lists {config.mode.label}, which is the training mode: {instead}"
+    return Compared(tuple(kept), (note,))
+
+
+def _nothing_to_compare(config: Config, objective: Objective) -> Mistake:
+    others = (modes.resolve(name) for name in ("forward", "finite_difference"))
+    other = next(mode for mode in others if mode != config.mode and _serves(mode, objective))
+    return Mistake(
+        ("agreement", "modes", 0),
+        f"{config.mode.label} is the training mode, and nothing is checked by comparing it with itself",
+        f"compare with another: --set 'agreement.modes=[{other.label}]'\nor with none: --set agreement=null",
+    )
+
+
+def _serves(mode: Mode, objective: Objective) -> bool:
+    """Tell whether the network has the products that `mode` uses."""
+    try:
+        mode.require_products(objective)
+    except UnsupportedError:
+        return False
+    return True
 
 
 def _check_settings(config: Config, mistakes: list[Mistake]) -> None:

@@ -51,7 +51,7 @@ class Experiment:
     """The built objects of one training.
 
     agreement_modes: compared with `mode` every `agreement_every` steps on the first `agreement_examples`
-    examples of the batch; empty for none.
+    examples of the batch; empty for none. notes: what the one who trains is to be told of the choices made.
     """
 
     objective: Objective
@@ -70,6 +70,7 @@ class Experiment:
     agreement_modes: tuple[Mode, ...] = ()
     agreement_every: int = 0
     agreement_examples: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def network(self) -> Network:

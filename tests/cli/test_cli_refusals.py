@@ -141,7 +141,11 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
     ),
     "agreement with itself": (
         [("[forward]", "[reverse]")],
-        ["toy.yaml:11:21: agreement.modes.0: reverse is the training mode", "name another mode"],
+        [
+            "toy.yaml:11:21: agreement.modes.0: reverse is the training mode",
+            "\n    compare with another: --set 'agreement.modes=[forward]'\n",
+            "\n    or with none: --set agreement=null",
+        ],
     ),
     "agreement twice": (
         [("[forward]", "[forward, forward]")],

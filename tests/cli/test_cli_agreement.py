@@ -1,0 +1,56 @@
+"""Which modes a run compares, and what it says of the comparison."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("mode", "listed", "compared", "said"),
+    [
+        ("forward", "[forward, finite_difference]", ["reverse", "finite_difference"], "reverse is compared"),
+        ("forward", "[forward, reverse]", ["reverse"], "it is left out"),
+        ("reverse", "[reverse, forward]", ["forward"], "it is left out"),
+        ("{forward: {seeds: outputs}}", "[forward]", ["forward"], ""),
+        ("reverse", "[{reverse: {checkpoints: sqrt}}]", ["reverse(checkpoints=sqrt)"], ""),
+    ],
+)
+def test_the_training_mode_is_not_compared_with_itself(
+    jactrain: Callable, toy: Callable, mode: str, listed: str, compared: list[str], said: str
+) -> None:
+    path = toy(("[forward]", listed))
+    done = jactrain("run", path, "--set", f"mode={mode}", "--json")
+    facts = json.loads(done.out)
+    assert [measurement["mode"] for measurement in facts["agreement"]] == compared
+    log = Path(facts["folder"], "log.txt").read_text()
+    assert said in done.err
+    assert said in log
+    assert ("note: " in done.err) == ("note: " in log) == bool(said)
+    assert (said in jactrain("validate", path, "--set", f"mode={mode}").err) == (said in done.err)
+    assert ("note: " in jactrain("run", path, "--set", f"mode={mode}", "--dry-run").err) == bool(said)
+
+
+@pytest.mark.parametrize("mode", ["reverse", "forward", "finite_difference"])
+@pytest.mark.parametrize("template", ["classification", "regression"])
+def test_a_template_trains_by_any_mode_set_on_the_command_line(
+    jactrain: Callable, folder: Path, template: str, mode: str
+) -> None:
+    jactrain("init", "new.yaml", "--template", template)
+    assert jactrain("run", "new.yaml", "--set", f"mode={mode}", "--dry-run").code == 0
+
+
+def test_reverse_takes_no_place_where_a_layer_lacks_its_products(
+    jactrain: Callable, toy: Callable, plug_in: str
+) -> None:
+    path = toy(("- tanh", "- one_way"), ("[forward]", "[forward, finite_difference]"))
+    done = jactrain("run", path, "--plugin", plug_in, "--set", "mode=forward", "--json")
+    assert "it is left out" in done.err
+    assert [measurement["mode"] for measurement in json.loads(done.out)["agreement"]] == ["finite_difference"]
+    done = jactrain(
+        *("run", path, "--plugin", plug_in),
+        *("--set", "mode=forward", "--set", "agreement.modes=[forward]"),
+    )
+    assert done.code == 2
+    assert "--set 'agreement.modes=[finite_difference]'" in done.err
