@@ -17,7 +17,7 @@ from jactrain.agreement.monitor import Measurement
 from jactrain.cli.common import echo_notes
 from jactrain.cli.tables import figure
 from jactrain.runs.directory import RunDirectory
-from jactrain.runs.run import RunListener
+from jactrain.runs.run import RunListener, ending
 from jactrain.training.experiment import Experiment
 from jactrain.training.state import TrainingState
 
@@ -45,6 +45,7 @@ class ProgressListener(RunListener):
         self._epochs = 0
         self._agreement: dict[str, str] = {}
         self._last = 0.0
+        self._untold = ""  # the newest epoch's line, where it came too soon to be shown
 
     def __enter__(self) -> Self:
         """Start the bar."""
@@ -103,8 +104,14 @@ class ProgressListener(RunListener):
         for task in self._bar.task_ids:
             self._bar.update(task, completed=state.epoch)
         self._figures.plain = text
-        last = state.epoch == self._epochs
-        self._line(f"epoch {state.epoch}/{self._epochs}  {text}", always=last)
+        self._line(f"epoch {state.epoch}/{self._epochs}  {text}")
+
+    def on_end(self, state: TrainingState) -> None:
+        """Show the last epoch's figures, if they were not, and tell how training ended in the log."""
+        if self._untold:
+            typer.echo(self._untold, err=True)
+        if self._log:
+            self._log.write(f"{ending(state.epoch, self._epochs, state.kept_epoch)}\n")
 
     def _note(self, note: str) -> None:
         if self._log:
@@ -114,12 +121,17 @@ class ProgressListener(RunListener):
         else:
             echo_notes([note])
 
-    def _line(self, text: str, always: bool) -> None:
+    def _line(self, text: str, always: bool = False) -> None:
         if self._log:
             self._log.write(text + "\n")
-        if self._plain and (always or time.monotonic() - self._last >= _INTERVAL):
+        if not self._plain:
+            return
+        if always or time.monotonic() - self._last >= _INTERVAL:
             typer.echo(text, err=True)
             self._last = time.monotonic()
+            self._untold = ""
+        else:
+            self._untold = text
 
 
 def _bar(console: Console) -> Progress:

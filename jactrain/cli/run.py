@@ -99,30 +99,46 @@ def _facts(result: RunResult) -> dict[str, object]:
     return {
         "folder": str(result.folder),
         "epochs": result.epochs,
+        "stopped_early": result.stopped_early,
+        "kept_epoch": result.kept_epoch,
         "steps": result.steps,
         "seconds": result.seconds,
         "multiply_adds": result.multiply_adds,
         "metrics": result.metrics,
-        "agreement": [measurement.as_json() for measurement in result.agreement.values()],
+        "agreement": [
+            {"step": result.agreement_step, **measurement.as_json()}
+            for measurement in result.agreement.values()
+        ],
+        "notes": result.experiment.notes,
     }
 
 
 def _show(result: RunResult) -> None:
-    from jactrain.cli.tables import agreement_table, metrics_table, worst_entries
+    from jactrain.cli.tables import (
+        agreement_heading,
+        agreement_table,
+        counted,
+        metrics_table,
+        worst_entries,
+    )
 
     parts: dict[str, dict[str, float | None]] = {}
     for name, value in result.metrics.items():
         part, _, score = name.partition("_")
         parts.setdefault(part, {})[score] = value
     typer.echo(
-        f"{result.epochs} epochs, {result.steps:,} steps, {result.seconds:.3g} s of training, "
-        f"{result.multiply_adds:.3g} multiply-adds\n"
+        f"{counted(result.epochs, 'epoch')}, {counted(result.steps, 'step')}, {result.seconds:.3g} s of "
+        f"training, {result.multiply_adds:.3g} multiply-adds"
     )
+    if result.stopped_early or result.kept_epoch < result.epochs:
+        typer.echo(result.ending)
+    typer.echo("")
     echo_table(metrics_table(parts))
     if result.agreement:
         typer.echo("")
         measurements = result.agreement.values()
-        echo_table(agreement_table(measurements, result.experiment.mode.label))
+        typer.echo(f" {agreement_heading(result)}\n")
+        echo_table(agreement_table(measurements))
         typer.echo(f"\n {worst_entries(measurements)}")
     typer.echo("")
     typer.echo(str(result.folder))

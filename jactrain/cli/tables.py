@@ -11,6 +11,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from jactrain.agreement.monitor import Measurement
     from jactrain.config.build import Blueprint
+    from jactrain.runs.run import RunResult
 
 _PERCENT = ("accuracy",)
 
@@ -24,6 +25,11 @@ def figure(name: str, value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return `number` with `noun`, in the plural unless it is one."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def metrics_table(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
     """Return a table with a row for each part of the data and a column for each figure."""
     names = list(next(iter(metrics.values())))
@@ -35,9 +41,18 @@ def metrics_table(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
     return table
 
 
-def agreement_table(measurements: Iterable[Measurement], reference: str) -> Table:
+def agreement_heading(result: RunResult) -> str:
+    """Return what the modes were compared with, at which step of how many, and on how many examples."""
+    (examples,) = {measurement.examples for measurement in result.agreement.values()}
+    return (
+        f"agreement with {result.experiment.mode.label} after {result.agreement_step:,} of "
+        f"{counted(result.steps, 'step')}, on {counted(examples, 'example')}"
+    )
+
+
+def agreement_table(measurements: Iterable[Measurement]) -> Table:
     """Return a table with a row for each mode compared."""
-    table = Table(f"agreement with {escape(reference)}", box=None)
+    table = Table("mode", box=None)
     for column in ("relative error", "cosine", "norm ratio"):
         table.add_column(column, justify="right")
     for measurement in measurements:

@@ -33,8 +33,9 @@ from jactrain.training.trainer import train
 class RunResult:
     """What a run leaves.
 
-    parameters: flat `(P,)`, the best under early stopping, else the last; metrics: with these parameters;
-    agreement: the last measurement of each mode.
+    parameters: flat `(P,)`, the best under early stopping, else the last; kept_epoch: the epoch that they
+    are from; metrics: with these parameters. agreement: the last measurement of each mode, and
+    agreement_step: how many steps were finished then, None without one.
     """
 
     folder: Path
@@ -42,10 +43,28 @@ class RunResult:
     parameters: Array
     metrics: dict[str, float | None]
     agreement: dict[str, Measurement]
+    agreement_step: int | None
     epochs: int
+    kept_epoch: int
     steps: int
     seconds: float
     multiply_adds: int
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether early stopping ended the training before its last epoch."""
+        return self.epochs < self.experiment.settings.epochs
+
+    @property
+    def ending(self) -> str:
+        """How the training ended, and which weights were kept, in words."""
+        return ending(self.epochs, self.experiment.settings.epochs, self.kept_epoch)
+
+
+def ending(epoch: int, epochs: int, kept_epoch: int) -> str:
+    """Return in words how a training of at most `epochs` ended after `epoch`, with the weights of which."""
+    whole = f"stopped early after epoch {epoch} of {epochs}" if epoch < epochs else "all epochs were trained"
+    return whole if kept_epoch == epoch else f"{whole}; the weights are those of epoch {kept_epoch}"
 
 
 class RunListener(Listener):
@@ -84,11 +103,13 @@ def run(
     for listener in listeners:
         listener.on_folder(directory.path)
     latest: dict[str, Measurement] = {}
+    latest_step: int | None = None
     state = TrainingState.start(experiment)
     with Recorder(directory) as recorder:
 
         def report(step: int, measurement: Measurement) -> None:
-            latest[measurement.mode] = measurement
+            nonlocal latest_step
+            latest[measurement.mode], latest_step = measurement, step
             recorder.agreement(step, measurement)
             for listener in listeners:
                 listener.on_agreement(step, measurement)
@@ -107,29 +128,26 @@ def run(
             _write_meta(directory, meta, "failed", reason)
             raise
     _keep_weights(directory, experiment, state)
-    _write_meta(directory, meta, "finished", _ending(experiment, state))
-    return RunResult(
+    result = RunResult(
         folder=directory.path,
         experiment=experiment,
         parameters=state.kept_parameters,
         metrics=state.metrics,
         agreement=latest,
+        agreement_step=latest_step,
         epochs=state.epoch,
+        kept_epoch=state.kept_epoch,
         steps=state.step,
         seconds=state.seconds,
         multiply_adds=state.multiply_adds,
     )
+    _write_meta(directory, meta, "finished", result.ending)
+    return result
 
 
 def _keep_weights(directory: RunDirectory, experiment: Experiment, state: TrainingState) -> None:
     if np.isfinite(state.kept_parameters).all():
         Model.of(experiment, state.kept_parameters).save(directory.weights)
-
-
-def _ending(experiment: Experiment, state: TrainingState) -> str:
-    if state.epoch < experiment.settings.epochs:
-        return f"stopped early after epoch {state.epoch}; the weights are those of epoch {state.best_epoch}"
-    return "all epochs were trained"
 
 
 def _write_meta(directory: RunDirectory, meta: dict[str, Any], status: str, reason: str = "") -> None:

@@ -42,3 +42,8 @@ class TrainingState:
     def kept_parameters(self) -> Array:
         """The best parameters under early stopping, else the newest."""
         return self.parameters if self.best_parameters is None else self.best_parameters
+
+    @property
+    def kept_epoch(self) -> int:
+        """The epoch that `kept_parameters` are from; within one, the last that was finished."""
+        return self.epoch if self.best_parameters is None else self.best_epoch

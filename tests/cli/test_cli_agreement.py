@@ -54,3 +54,19 @@ def test_reverse_takes_no_place_where_a_layer_lacks_its_products(
     )
     assert done.code == 2
     assert "--set 'agreement.modes=[finite_difference]'" in done.err
+
+
+def test_agreement_says_at_which_step_and_on_how_many_examples(jactrain: Callable, toy: Callable) -> None:
+    path = toy(("epochs: 1", "epochs: 2"), ("[forward]", "[forward], every: 5, examples: 7"))
+    done = jactrain("run", path)  # 120 examples in batches of 20: 6 steps an epoch
+    assert " agreement with reverse after 10 of 12 steps, on 7 examples\n" in done.out
+    assert "\n mode     relative error       cosine   norm ratio" in done.out
+    facts = json.loads(jactrain("run", path, "--json").out)
+    assert facts["steps"] == 12
+    assert [(line["step"], line["examples"]) for line in facts["agreement"]] == [(10, 7)]
+
+
+def test_no_agreement_is_told_where_none_was_measured(jactrain: Callable, toy: Callable) -> None:
+    path = toy(("agreement: {modes: [forward]}\n", ""))
+    assert "agreement" not in jactrain("run", path).out
+    assert json.loads(jactrain("run", path, "--json").out)["agreement"] == []

@@ -1,4 +1,4 @@
-"""Runs that do not end well: diverged, interrupted, out of memory."""
+"""How runs end: at the last epoch, early, diverged, interrupted, out of memory."""
 
 import json
 import signal
@@ -16,6 +16,37 @@ PROGRAM = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     "from jactrain.cli import main; main()"
 )
+
+
+def test_a_run_of_one_epoch_and_step_says_so(jactrain: Callable, toy: Callable) -> None:
+    done = jactrain("run", toy(("batch_size: 20", "batch_size: 120")))
+    assert done.out.startswith("1 epoch, 1 step, ")
+
+
+def test_an_early_stop_names_its_epoch_and_the_one_whose_weights_are_kept(
+    jactrain: Callable, toy: Callable
+) -> None:
+    patience = "early_stopping: {patience: 2, minimum_improvement: 1e9}"  # any loss is better than none
+    path = toy(("epochs: 1", f"epochs: 9, {patience}"))
+    done = jactrain("run", path)
+    said = "stopped early after epoch 3 of 9; the weights are those of epoch 1"
+    first, second, *_ = done.out.splitlines()
+    assert first.startswith("3 epochs, 18 steps, ")
+    assert second == said
+    assert done.err.splitlines()[-1].startswith("epoch 3/9 ")
+    folder = Path(done.out.splitlines()[-1])
+    assert (folder / "log.txt").read_text().splitlines()[-1] == said
+    assert json.loads((folder / "meta.json").read_text())["exit_reason"] == said
+    facts = json.loads(jactrain("run", path, "--json").out)
+    assert (facts["epochs"], facts["stopped_early"], facts["kept_epoch"]) == (3, True, 1)
+
+
+def test_the_best_weights_are_named_where_the_last_epoch_was_reached_too(
+    jactrain: Callable, toy: Callable
+) -> None:
+    patience = "early_stopping: {patience: 5, minimum_improvement: 1e9}"
+    done = jactrain("run", toy(("epochs: 1", f"epochs: 3, {patience}")))
+    assert done.out.splitlines()[1] == "all epochs were trained; the weights are those of epoch 1"
 
 
 @pytest.mark.parametrize(

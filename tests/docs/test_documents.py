@@ -1,6 +1,7 @@
 """What the documents say is run: Python blocks, YAML blocks, links, the example of a custom layer."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -30,6 +31,28 @@ def test_the_python_of_the_readme_runs(block: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+
+
+def outline(transcript: str) -> list[str]:
+    """Return the lines of what a run prints, without what differs from one machine to another."""
+    lines = (re.sub(r"\w+/\w+\[[\d, ]+\]|runs/\S+", "…", line) for line in transcript.splitlines())
+    lines = (" ".join(re.sub(r"-?\d[\d.,]*(e[-+]\d+)?", "0", line).split()) for line in lines)
+    return [line for line in lines if line and not line.startswith("epoch ")]
+
+
+def test_the_demonstration_of_the_readme_is_what_its_run_prints(tmp_path: Path) -> None:
+    shown = re.search(r"\$ make demo\n(.*?)```", README, re.DOTALL)
+    assert shown
+    done = subprocess.run(
+        [sys.executable, "-m", "jactrain", "run", str(ROOT / "configs/digits.yaml")],
+        cwd=tmp_path,
+        env=os.environ | {"JACTRAIN_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert outline(shown[1]) == outline(done.stderr + done.stdout)
+    assert " mode " in shown[1]
 
 
 @pytest.mark.parametrize("block", blocks("yaml"))
