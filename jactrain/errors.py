@@ -8,7 +8,8 @@
     │   ├── DataError              a data file or dataset that cannot be used
     │   ├── ShapeError             arrays or layers whose sizes do not fit
     │   ├── UnsupportedError       a mode needs a product that a layer does not have
-    │   ├── MemoryBoundError       a bound on memory that cannot be kept
+    │   ├── OptionError            an option of a mode that does not fit the network or the batch
+    │   │   └── MemoryBoundError   a bound on memory that cannot be kept
     │   ├── PlanError              a plan used for another signature than it was made for
     │   └── RunError               a run folder that is missing or damaged
     ├── UnrecordableError          a function that does what a recorded program cannot
@@ -84,8 +85,19 @@ class UnsupportedError(UsageError):
     """A mode needs a product that a layer or loss of this network does not have."""
 
 
-class MemoryBoundError(UsageError):
+class OptionError(UsageError):
+    """A mode's `option` that does not fit the network or the batch."""
+
+    def __init__(self, message: str, option: str) -> None:
+        self.option = option
+        super().__init__(message)
+
+
+class MemoryBoundError(OptionError):
     """A bound on memory that a mode cannot keep; the message says what it needs."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "memory")
 
 
 class PlanError(UsageError):

@@ -476,6 +476,15 @@ MODES: dict[str, list[dict[str, Any]]] = {
         {"dtype": "float64"},
         {"scheme": "five_point", "memory": "16KiB"},
     ],
+    "random_forward": [
+        {},
+        {"directions": 5, "distribution": "rademacher"},
+        {"directions": 2, "distribution": "orthogonal", "memory": "16KiB"},
+    ],
+    "activity_perturbation": [{}, {"directions": 3, "distribution": "rademacher", "memory": "64KiB"}],
+    "spsa": [{}, {"directions": 5, "distribution": "gaussian", "memory": "64KiB"}, {"step": 1e-3}],
+    "feedback_alignment": [{}, {"seed": 1, "memory": "64KiB"}],
+    "direct_feedback_alignment": [{}, {"seed": 1}],
     "complex_step": [{}, {"dtype": "float64"}, {"memory": "16KiB"}],
 }
 

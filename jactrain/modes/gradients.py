@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 
 from jactrain.arrays import Array, Path, Tree, leaves, tree_of
-from jactrain.errors import UnrecordableError
 from jactrain.modes.base import GradientResult, Mode, Plan
 from jactrain.objective import Batch, Objective, Work
 from jactrain.program import record
@@ -39,12 +39,36 @@ class Gradients:
     def _prepared(self, parameters: Array, batch: Batch) -> GradientFunction:
         mode, objective = self._mode, self._objective
         plan = mode.prepare(objective, batch.examples, parameters.dtype)
+
+        def unrecorded(parameters: Array, batch: Batch, rng: np.random.Generator) -> GradientResult:
+            return mode.value_and_gradient(objective, parameters, batch, plan, rng)
+
         if mode.recordable:
-            try:
-                return RecordedGradient(mode, objective, plan, parameters, batch)
-            except UnrecordableError:  # a layer or loss from elsewhere; its rules still run as they are
-                pass
-        return lambda parameters, batch, rng: mode.value_and_gradient(objective, parameters, batch, plan, rng)
+            with suppress(Exception):  # whatever a rule from elsewhere does, it still runs as it is
+                return _Confirmed(RecordedGradient(mode, objective, plan, parameters, batch), unrecorded)
+        return unrecorded
+
+
+class _Confirmed:
+    """A recorded gradient, compared with the unrecorded one at its second use, and given up if it differs.
+
+    That uncovers rules with a state, or results that the recorder cannot see to depend on values.
+    """
+
+    def __init__(self, recorded: GradientFunction, unrecorded: GradientFunction) -> None:
+        self._function = recorded
+        self._unrecorded = unrecorded
+        self._uses = 0
+
+    def __call__(self, parameters: Array, batch: Batch, rng: np.random.Generator) -> GradientResult:
+        result = self._function(parameters, batch, rng)
+        self._uses += 1
+        if self._uses == 2:
+            expected = self._unrecorded(parameters, batch, rng)
+            if not np.array_equal(result.gradient, expected.gradient, equal_nan=True):
+                self._function = self._unrecorded
+                return expected
+        return result
 
 
 class RecordedGradient:

@@ -35,6 +35,11 @@ MODES = [
     (SMALL, {"forward": {"seeds": "parameters"}}),
     (SMALL, {"finite_difference": {}}),
     (SMALL, {"complex_step": {}}),
+    *[(CASES[1], {kind: {}}) for kind in ("feedback_alignment", "direct_feedback_alignment")],
+    *[(case, {"random_forward": {"directions": 8}}) for case in CASES[:2]],
+    (CASES[0], {"random_forward": {"directions": 20, "distribution": "orthogonal"}}),
+    *[(case, {"activity_perturbation": {"directions": 8}}) for case in CASES[:2]],
+    *[(case, {"spsa": {"directions": 8}}) for case in CASES[:2]],
 ]
 
 

@@ -1,0 +1,113 @@
+"""Random forward gradients: directional derivatives along random directions."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field, PositiveInt
+
+from jactrain.arrays import Array
+from jactrain.errors import OptionError
+from jactrain.layers.base import Product
+from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes, ranges
+from jactrain.modes.directions import Distribution, draw, error_of, relative_variance
+from jactrain.modes.memory import (
+    MemorySize,
+    evaluated_entries,
+    memory_bound,
+    pushed_entries,
+    reuse_freed_memory,
+    stack_width,
+)
+from jactrain.objective import Batch, Linearization, Objective
+
+
+@modes.register("random_forward")
+class RandomForward(Mode):
+    """The mean of `(∇f·v) v` over random directions v, one tangent through the network each.
+
+    Unbiased, since `E[v vᵀ] = I`; its error, √((P+1)/K) times the gradient, is why networks are not trained
+    so (Baydin et al. 2022). Orthogonal directions of length √P are the best K there are: g is the projection
+    of the gradient, scaled.
+    """
+
+    directions: PositiveInt = Field(1, description="Directions of one gradient, K.")
+    distribution: Distribution = Field("gaussian", description="Where directions are drawn from.")
+    memory: MemorySize | None = memory_bound()
+
+    exactness: ClassVar[Exactness] = Exactness.UNBIASED
+    uses: ClassVar[frozenset[Product]] = frozenset({Product.FORWARD, Product.JVP, Product.PARAMETER_JVP})
+
+    def prepare(self, objective: Objective, examples: int, dtype: Any) -> Plan:
+        """Divide the directions into stacks, and predict `F` and `K Σ (j + B θ̇)`."""
+        self.require_products(objective)
+        reuse_freed_memory()
+        dtype, network = np.dtype(dtype), objective.network
+        whole = self.distribution == "orthogonal"
+        if whole and self.directions > network.size:
+            raise OptionError(
+                f"{self.directions} orthogonal directions are more than the {network.size} parameters; "
+                "lower directions, or draw them gaussian",
+                "directions",
+            )
+        unit, vector = examples * dtype.itemsize, network.size * dtype.itemsize
+        fixed = network.kept_entries(0, len(network.links)) * unit + 2 * vector
+        # Orthogonal directions are drawn at once, in float64, with their factors.
+        drawn = 3 * 8 * network.size * self.directions if whole else 0
+        each = 2 * pushed_entries(objective, network.first_parametric) * unit + 3 * vector
+        width = stack_width(self.memory, fixed + drawn, each, "raise it, or take smaller batches")
+        pieces = tuple(ranges(self.directions, width))
+        widest = pieces[0][1]
+        behind = objective.links[network.first_parametric + 1 :]
+        tangent = (
+            sum(link.cost.jvp for link in behind)
+            + sum(link.cost.parameter_jvp for link in objective.links if link.layout.size)
+            + objective.loss_cost.jvp
+        )
+        return Plan(
+            mode=self,
+            objective=objective,
+            examples=examples,
+            dtype=dtype,
+            multiply_adds=examples * (objective.forward_cost + self.directions * tangent),
+            peak_bytes=fixed + max(drawn + widest * each, evaluated_entries(objective) * unit),
+            details=pieces,
+        )
+
+    def value_and_gradient(
+        self,
+        objective: Objective,
+        parameters: Array,
+        batch: Batch,
+        plan: Plan,
+        rng: np.random.Generator,
+    ) -> GradientResult:
+        """Return the estimate, with its expected error."""
+        plan.require(self, objective, parameters, batch)
+        point, size = objective.linearize(parameters, batch), objective.network.size
+        drawn = None
+        if self.distribution == "orthogonal":
+            drawn = draw(rng, self.distribution, (self.directions, size), parameters.dtype)
+        gradient: Array = 0
+        for start, stop in plan.details:
+            if drawn is None:
+                tangents = draw(rng, self.distribution, (stop - start, size), parameters.dtype)
+            else:
+                tangents = drawn[start:stop]
+            gradient = gradient + slopes_along(objective, point, tangents) @ tangents
+        gradient = gradient / self.directions
+        variance = relative_variance(self.distribution, size, self.directions)
+        return GradientResult(point.value, gradient, point.work, error_of(objective.xp, gradient, variance))
+
+
+def slopes_along(objective: Objective, point: Linearization, tangents: Array) -> Array:
+    """Return the derivatives `(K,)` of the objective along `tangents` `(K, P)` of the parameters."""
+    stack = None
+    for position, link in enumerate(objective.links):
+        if stack is not None:
+            stack = point.jvp(position, stack)
+        if link.layout.size:
+            own = point.parameter_jvp(position, tangents[:, link.part])
+            stack = own if stack is None else stack + own
+    return point.loss_jvp(stack).sum(1)

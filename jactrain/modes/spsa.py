@@ -1,0 +1,90 @@
+"""Simultaneous perturbation: differences of the loss along random directions."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, PositiveInt
+
+from jactrain.arrays import Array
+from jactrain.layers.base import Product
+from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes, ranges
+from jactrain.modes.directions import draw, error_of, relative_variance
+from jactrain.modes.memory import (
+    MemorySize,
+    evaluated_entries,
+    memory_bound,
+    reuse_freed_memory,
+    stack_width,
+)
+from jactrain.objective import Batch, Objective, Work
+
+
+@modes.register("spsa")
+class SPSA(Mode):
+    """The mean of `(f(θ + hv) - f(θ - hv)) / 2h · v` over random directions v, from `forward` alone.
+
+    Unbiased but for `O(h²)` and rounding: simultaneous perturbation stochastic approximation (Spall 1992),
+    the gradient of zeroth-order training (MeZO, Malladi et al. 2023).
+    """
+
+    directions: PositiveInt = Field(1, description="Directions of one gradient, K, two values each.")
+    distribution: Literal["rademacher", "gaussian"] = Field(
+        "rademacher", description="Where directions are drawn from."
+    )
+    step: float | None = Field(
+        None, gt=0, description="How far to go along a direction, h; the cube root of ε if left out."
+    )
+    memory: MemorySize | None = memory_bound()
+
+    exactness: ClassVar[Exactness] = Exactness.UNBIASED
+    uses: ClassVar[frozenset[Product]] = frozenset({Product.FORWARD})
+
+    def prepare(self, objective: Objective, examples: int, dtype: Any) -> Plan:
+        """Divide the directions into stacks, and predict `2 K F`, and `F` for the value."""
+        self.require_products(objective)
+        reuse_freed_memory()
+        dtype, network = np.dtype(dtype), objective.network
+        fixed = network.size * dtype.itemsize
+        unit = examples * dtype.itemsize
+        each = 3 * network.size * dtype.itemsize  # a direction, and the two networks along it
+        each += 2 * max(network.kept_entries(0, len(network.links)), evaluated_entries(objective)) * unit
+        width = stack_width(self.memory, fixed, each, "raise it, or take smaller batches")
+        pieces = tuple(ranges(self.directions, width))
+        values = [1, *(2 * (stop - start) for start, stop in pieces)]
+        return Plan(
+            mode=self,
+            objective=objective,
+            examples=examples,
+            dtype=dtype,
+            multiply_adds=examples * sum(objective.stack_cost(stack) for stack in values),
+            peak_bytes=fixed + pieces[0][1] * each,
+            details=pieces,
+        )
+
+    def value_and_gradient(
+        self,
+        objective: Objective,
+        parameters: Array,
+        batch: Batch,
+        plan: Plan,
+        rng: np.random.Generator,
+    ) -> GradientResult:
+        """Return the estimate, with the error that its variance makes expect."""
+        plan.require(self, objective, parameters, batch)
+        work, size = Work(), objective.network.size
+        value = objective.losses(parameters[None], batch, work)[0].sum() / batch.examples
+        step = parameters.dtype.type(self.step or float(np.finfo(parameters.dtype).eps) ** (1 / 3))
+        gradient: Array = 0
+        for start, stop in plan.details:
+            directions = draw(rng, self.distribution, (stop - start, size), parameters.dtype)
+            moves = step * directions
+            around = objective.xp.concatenate([parameters + moves, parameters - moves])
+            plus, minus = objective.losses(around, batch, work).reshape(2, stop - start, batch.examples)
+            # Differences example by example, before the mean: less is cancelled than in their means.
+            slopes = (plus - minus).sum(1) / (2 * step * batch.examples)
+            gradient = gradient + slopes @ directions
+        gradient = gradient / self.directions
+        variance = relative_variance(self.distribution, size, self.directions)
+        return GradientResult(value, gradient, work, error_of(objective.xp, gradient, variance))
