@@ -13,7 +13,7 @@ def command(run: RunPath, plugins: Plugins = None, json: Json = False) -> None:
     Example: jactrain evaluate runs/20260101T120000Z-digits-1a2b
     """
     from jactrain.config.build import build
-    from jactrain.config.files import load_config
+    from jactrain.runs.configuration import configuration_of
     from jactrain.runs.directory import RunDirectory
     from jactrain.runs.model import Model
     from jactrain.training.metrics import evaluate
@@ -21,7 +21,7 @@ def command(run: RunPath, plugins: Plugins = None, json: Json = False) -> None:
     load_plugins(plugins)
     directory = RunDirectory.open(run)
     model = Model.load(directory)
-    experiment = build(load_config(directory.resolved_config))
+    experiment = build(configuration_of(directory))
     parts = {"train": experiment.training, "validation": experiment.validation}
     metrics = {
         name: {"examples": len(part.x), **evaluate(experiment, model.parameters, part)}

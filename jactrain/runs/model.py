@@ -9,13 +9,13 @@ import numpy as np
 
 from jactrain.arrays import Array
 from jactrain.config.build import settle_units
-from jactrain.config.files import load_config
 from jactrain.data.archive import read_arrays
 from jactrain.data.base import Classification, Regression, Task
 from jactrain.data.preparation import Scaling
-from jactrain.errors import DataError, RunError
+from jactrain.errors import DataError, RunError, ShapeError
 from jactrain.losses.base import Loss
 from jactrain.network import Network
+from jactrain.runs.configuration import configuration_of
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.files import write_atomically
 from jactrain.training.experiment import Experiment
@@ -33,9 +33,9 @@ _FACTS = (
 _PORTION = 4096  # examples at once, so that memory does not grow with the data
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # arrays have no single truth value to compare by
 class Model:
-    """A network with its parameters `(P,)`, and how inputs are scaled and outputs read."""
+    """A trained network: its parameters `(P,)`, how inputs are scaled, and how outputs are read."""
 
     network: Network
     loss: Loss
@@ -61,10 +61,10 @@ class Model:
 
     @classmethod
     def load(cls, run: RunDirectory) -> Model:
-        """Return the model of a run, without its data; RunError if it is unfinished or damaged."""
+        """Return the model of a run, without its data; RunError if that is unfinished or damaged."""
         if not run.weights.is_file():
             raise RunError(f"{run.path} has no {run.weights.name}: this run was not trained to an end")
-        config = load_config(run.resolved_config)
+        config = configuration_of(run)
         facts = _read(run.weights, _FACTS)
         classes = tuple(map(str, facts["classes"]))
         task = Classification(classes) if classes else Regression(tuple(map(str, facts["targets"])))
@@ -78,6 +78,17 @@ class Model:
             Scaling(facts["scaling/targets/offset"], facts["scaling/targets/scale"]),
             task,
             tuple(map(str, facts["features"])),
+        )
+
+    def __repr__(self) -> str:
+        task = self.task
+        word, names = (
+            ("classes", task.classes) if isinstance(task, Classification) else ("targets", task.targets)
+        )
+        few = [*map(repr, names[:5]), *(["…"] if len(names) > 5 else [])]
+        return (
+            f"Model(input_shape={self.network.input_shape}, {word}=[{', '.join(few)}], "
+            f"parameters={self.network.size})"
         )
 
     def save(self, path: Path) -> None:
@@ -98,8 +109,17 @@ class Model:
         write_atomically(path, lambda file: np.savez(file, **arrays))
 
     def outputs(self, x: Array) -> Array:
-        """Return the network's outputs `(N, m)` for inputs `(N, *in)` in the dataset's own units."""
-        scaled = self.input_scaling.apply(np.asarray(x, np.float64)).astype(self.parameters.dtype)
+        """Return the network's outputs `(N, m)` for inputs `(N, *in)` in the dataset's own units.
+
+        Raises ShapeError for inputs of another shape.
+        """
+        x, shape = np.asarray(x, np.float64), self.network.input_shape
+        if x.shape[1:] != shape or len(x) == 0:
+            raise ShapeError(
+                f"inputs are (N, {', '.join(map(str, shape))}) with N at least 1 for this model, "
+                f"not {x.shape}" + ("; give one example as x[None]" if x.shape == shape else "")
+            )
+        scaled = self.input_scaling.apply(x).astype(self.parameters.dtype)
         portions = [scaled[start : start + _PORTION] for start in range(0, len(scaled), _PORTION)]
         return np.concatenate([self.network.outputs(self.parameters, portion) for portion in portions])
 
@@ -109,6 +129,14 @@ class Model:
         if isinstance(self.task, Classification):
             return np.array(self.task.classes)[predictions]
         return self.target_scaling.invert(np.asarray(predictions, np.float64))
+
+
+def load_run(folder: Path | str) -> Model:
+    """Return the trained model in the `folder` of a run: `load_run(folder).predict(x)`.
+
+    Raises RunError for a folder that is no run's, and for a run that is unfinished or damaged.
+    """
+    return Model.load(RunDirectory.open(Path(folder)))
 
 
 def named_parameters(network: Network, flat: Array, prefix: str = "parameters") -> dict[str, Array]:

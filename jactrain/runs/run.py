@@ -14,6 +14,7 @@ import numpy as np
 from jactrain.agreement.monitor import Measurement
 from jactrain.arrays import Array
 from jactrain.config.build import build
+from jactrain.config.files import load_document, located
 from jactrain.config.models import Config
 from jactrain.config.resolved import resolved_yaml
 from jactrain.errors import DivergedError
@@ -29,7 +30,7 @@ from jactrain.training.state import TrainingState
 from jactrain.training.trainer import train
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # arrays have no single truth value to compare by
 class RunResult:
     """What a run leaves.
 
@@ -49,6 +50,18 @@ class RunResult:
     steps: int
     seconds: float
     multiply_adds: int
+
+    def __repr__(self) -> str:
+        return f"RunResult(folder={str(self.folder)!r}, metrics={self.metrics})"
+
+    @property
+    def model(self) -> Model:
+        """The trained model, as `load_run` reads it from the folder."""
+        return Model.of(self.experiment, self.parameters)
+
+    def predict(self, x: Array) -> Array:
+        """Return what `model` predicts: classes `(N,)` as text, or numbers `(N, m)` in the data's units."""
+        return self.model.predict(x)
 
     @property
     def stopped_early(self) -> bool:
@@ -78,7 +91,7 @@ class RunListener(Listener):
 
 
 def run(
-    config: Config,
+    config: Config | Path | str,
     runs: Path | str = "runs",
     *,
     given: bytes | None = None,
@@ -86,11 +99,16 @@ def run(
 ) -> RunResult:
     """Train what `config` describes, writing a new folder below `runs`.
 
+    config: a configuration, or the path of its file
     given: the configuration file as it was written, kept beside the resolved one.
 
     Nothing is written unless everything could be built. Raises ConfigurationError before that,
     DivergedError and KeyboardInterrupt after the folder was brought to a readable end.
     """
+    if not isinstance(config, Config):
+        config, document = load_document(config)
+        with located(document):
+            return run(config, runs, given=document.data, listeners=listeners)
     experiment = build(config)
     for examples in {config.training.batch_size, len(experiment.training.x)}:
         config.mode.prepare(experiment.objective, examples, experiment.dtype)

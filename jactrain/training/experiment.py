@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,12 +61,12 @@ class Experiment:
     dtype: np.dtype[Any]
     seed: int
     task: Task
-    training: Part
-    validation: Part | None
-    input_scaling: Scaling
-    target_scaling: Scaling | None
-    features: tuple[str, ...]
-    initial_parameters: Array
+    training: Part = field(repr=False)
+    validation: Part | None = field(repr=False)
+    input_scaling: Scaling = field(repr=False)
+    target_scaling: Scaling | None = field(repr=False)
+    features: tuple[str, ...] = field(repr=False)
+    initial_parameters: Array = field(repr=False)
     agreement_modes: tuple[Mode, ...] = ()
     agreement_every: int = 0
     agreement_examples: int = 0

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -208,3 +209,37 @@ def test_two_runs_at_once_get_two_folders(jactrain: Callable, toy: Callable) -> 
     path = toy()
     folders = {jactrain("run", path).out.splitlines()[-1] for _ in range(2)}
     assert len(folders) == len(list(Path("runs").iterdir())) == 2
+
+
+@pytest.mark.parametrize("form", [["--plugin", "one_way_plug_in"], ["--plugin=one_way_plug_in"]])
+def test_a_run_with_a_plug_in_is_read_back_with_it_alone(
+    jactrain: Callable, toy: Callable, plug_in: str, form: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jactrain.layers import layers
+
+    known = dict(layers._kinds)
+    path = toy(("- tanh", "- one_way"), ("mode: reverse", "mode: forward"), ("[forward]", "[complex_step]"))
+    run = jactrain("run", path, *form).out.splitlines()[-1]
+    Path("x.csv").write_text("5,3,1,0\n")
+    commands = [("evaluate", run), ("predict", run, "--input", "x.csv")]
+    assert all(jactrain(*command, *form).code == 0 for command in commands)
+
+    # Another process has not imported the module.
+    monkeypatch.setattr(layers, "_kinds", known)
+    sys.modules.pop(plug_in)
+    for command in commands:
+        done = jactrain(*command)
+        assert done.code == 2
+        assert done.err == (
+            f"error: {run} was trained with --plugin {plug_in}, and its configuration cannot be read "
+            f"without; give --plugin {plug_in} again (from Python: import {plug_in})\n"
+        )
+    assert all(jactrain(*command, *form).code == 0 for command in commands)
+
+
+def test_a_damaged_configuration_of_a_run_is_told_as_such(jactrain: Callable, toy: Callable) -> None:
+    run = RunDirectory(Path(jactrain("run", toy()).out.splitlines()[-1]))
+    run.resolved_config.write_text(run.resolved_config.read_text().replace("tanh", "tahn"))
+    for damage in (lambda: None, lambda: run.meta.write_text("no json"), run.meta.unlink):
+        damage()
+        assert "there is no layer 'tahn'; did you mean tanh?" in jactrain("evaluate", run.path).err

@@ -11,10 +11,10 @@ from jactrain.config.build import build
 from jactrain.config.load import validated
 from jactrain.config.models import Config
 from jactrain.config.yaml import parse
-from jactrain.errors import ConfigurationError, RunError
+from jactrain.errors import ConfigurationError, RunError, ShapeError
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.files import as_json, write_atomically, write_text
-from jactrain.runs.model import Model
+from jactrain.runs.model import Model, load_run
 from jactrain.runs.run import RunResult, run
 
 TEXT = """\
@@ -55,6 +55,46 @@ def test_a_model_predicts_in_the_units_of_the_data(result: RunResult) -> None:
     own = experiment.input_scaling.invert(experiment.training.x)
     error = model.predict(own) - experiment.training.y
     assert np.isclose(np.sqrt((error**2).mean()), result.metrics["train_rmse"])
+
+
+def test_a_run_takes_the_path_of_a_configuration_too(tmp_path: Path, config: Config) -> None:
+    path = tmp_path / "squares.yaml"
+    path.write_text("# mine\n" + TEXT)
+    for given in (path, str(path)):
+        result = run(given, tmp_path / "runs")
+        assert (result.folder / "config.yaml").read_bytes() == path.read_bytes()
+    path.write_text(TEXT.replace("batch_size: 8", "batch_size: 80"))
+    with pytest.raises(ConfigurationError, match=r"squares\.yaml:7:23: training\.batch_size: "):
+        run(path, tmp_path / "runs")
+
+
+def test_a_run_and_its_folder_predict_the_same(result: RunResult) -> None:
+    x = np.random.default_rng(1).normal(10, 3, (5, 2))
+    loaded = load_run(str(result.folder))
+    np.testing.assert_array_equal(result.predict(x), loaded.predict(x), strict=True)
+    assert result.predict(x).shape == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [
+        (np.ones(2), r"inputs are \(N, 2\) with N at least 1 .*, not \(2,\); give one example as x\[None\]"),
+        (np.ones((3, 4)), r"not \(3, 4\)$"),
+        (np.ones((0, 2)), r"not \(0, 2\)$"),
+        (3.0, r"not \(\)$"),
+    ],
+)
+def test_inputs_of_another_shape_are_refused(result: RunResult, x: object, said: str) -> None:
+    with pytest.raises(ShapeError, match=said):
+        result.predict(x)
+
+
+def test_results_and_models_are_shown_without_their_data(result: RunResult) -> None:
+    assert repr(result) == f"RunResult(folder={str(result.folder)!r}, metrics={result.metrics})"
+    assert repr(load_run(result.folder)) == (
+        "Model(input_shape=(2,), targets=['y1', 'y2', 'y3'], parameters=21)"
+    )
+    assert "array" not in repr(result.experiment)
 
 
 def test_a_model_is_applied_in_portions(result: RunResult, monkeypatch: pytest.MonkeyPatch) -> None:
