@@ -23,6 +23,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
+
+# Where something stands in a configuration: `("network", 0, "linear", "units")`.
+KeyPath: TypeAlias = tuple[str | int, ...]
 
 
 class JactrainError(Exception):
@@ -41,13 +45,16 @@ class UsageError(JactrainError):
 class Mistake:
     """One mistake in a configuration.
 
-    `path` is the key path (`("network", 0, "linear", "units")`); `message` says what was expected
-    and what came; `advice` says what to try, and may be empty.
+    `message` says what was expected and what came; `advice` says what to try, and may be empty. `file`,
+    `line` and `column`, counted from 1, are None where there is none, as for an argument of the command line.
     """
 
-    path: tuple[str | int, ...]
+    path: KeyPath
     message: str
     advice: str = ""
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
 
 
 class ConfigurationError(UsageError):

@@ -28,9 +28,9 @@ from pydantic.annotated_handlers import GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from jactrain.errors import RegistrationError
+from jactrain.errors import KeyPath, RegistrationError
 
-_NOWHERE: tuple[str | int, ...] = ()
+_NOWHERE: KeyPath = ()
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
@@ -228,9 +228,7 @@ def import_all(package: str, path: Iterable[str]) -> None:
         importlib.import_module(f"{package}.{module.name}")
 
 
-def _invalid(
-    title: str, kind: str, message: str, place: tuple[str | int, ...], value: Any
-) -> ValidationError:
+def _invalid(title: str, kind: str, message: str, place: KeyPath, value: Any) -> ValidationError:
     # Braces in a message must not be read as pydantic's placeholders.
     error = PydanticCustomError(kind, "{message}", {"message": message})
     return ValidationError.from_exception_data(title, [InitErrorDetails(type=error, loc=place, input=value)])
@@ -242,7 +240,7 @@ def _unknown_key(detail: Any, known: Iterable[str]) -> InitErrorDetails:
     return InitErrorDetails(type=error, loc=detail["loc"], input=detail["input"])
 
 
-def _moved(detail: Any, place: tuple[str | int, ...]) -> InitErrorDetails:
+def _moved(detail: Any, place: KeyPath) -> InitErrorDetails:
     context = {"message": detail["msg"], **detail.get("ctx", {})}
     error = PydanticCustomError(detail["type"], "{message}", context)
     return InitErrorDetails(type=error, loc=(*place, *detail["loc"]), input=detail["input"])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from jactrain.cli.common import Plugins, echo_json, load_plugins
+from jactrain.cli.common import Json, Plugins, echo_json, load_plugins
 
 NAME = "schema"
 
 
-def command(plugins: Plugins = None) -> None:
-    """Print the JSON Schema of configurations, for editors.
+def command(plugins: Plugins = None, json: Json = False) -> None:
+    """Print the JSON Schema of configurations, for editors; it is JSON with --json and without.
 
     Example: jactrain schema > configs/jactrain.schema.json
     """

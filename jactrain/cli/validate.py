@@ -22,6 +22,8 @@ def command(
 
     Example: jactrain validate configs/digits.yaml
     """
+    from dataclasses import asdict
+
     from jactrain.config.build import check
     from jactrain.config.files import load_document, located
     from jactrain.errors import ConfigurationError
@@ -34,10 +36,7 @@ def command(
             with located(document):
                 notes = check(config).agreement.notes
         except ConfigurationError as error:
-            mistakes = [
-                {"path": list(mistake.path), "message": mistake.message, "advice": mistake.advice}
-                for mistake in error.mistakes
-            ]
+            mistakes = [asdict(mistake) for mistake in error.mistakes]
             results.append({"config": str(path), "valid": False, "mistakes": mistakes, "text": str(error)})
             if not json:
                 typer.echo(str(error), err=True)

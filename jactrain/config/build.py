@@ -15,6 +15,7 @@ from jactrain.data.preparation import Scaling, split
 from jactrain.errors import (
     ConfigurationError,
     DataError,
+    KeyPath,
     Mistake,
     ShapeError,
     UnsupportedError,
@@ -201,7 +202,7 @@ def settle_units(layers: Sequence[Layer], outputs: int) -> list[Layer]:
     return [*front, last]
 
 
-def layer_path(layers: Sequence[Layer], name: str) -> tuple[str | int, ...]:
+def layer_path(layers: Sequence[Layer], name: str) -> KeyPath:
     """Return the key path of the layer called `name`, such as `residual_1/linear_2`."""
     path: list[str | int] = ["network"]
     for part in filter(None, name.split("/")):
@@ -297,7 +298,7 @@ def _check_settings(config: Config, mistakes: list[Mistake]) -> None:
 
 
 @contextmanager
-def _noting(mistakes: list[Mistake], path: tuple[str | int, ...]) -> Iterator[None]:
+def _noting(mistakes: list[Mistake], path: KeyPath) -> Iterator[None]:
     """Turn a DataError or UnsupportedError into a mistake at `path`."""
     try:
         with _located_at(path):
@@ -307,7 +308,7 @@ def _noting(mistakes: list[Mistake], path: tuple[str | int, ...]) -> Iterator[No
 
 
 @contextmanager
-def _located_at(path: tuple[str | int, ...]) -> Iterator[None]:
+def _located_at(path: KeyPath) -> Iterator[None]:
     """Turn a DataError or UnsupportedError into a ConfigurationError with one mistake at `path`."""
     try:
         yield

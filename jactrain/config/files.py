@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from jactrain.config.load import read, render, validated
+from jactrain.config.load import read, refusal, validated
 from jactrain.config.models import Config
 from jactrain.config.yaml import Document
 from jactrain.errors import ConfigurationError
@@ -33,4 +33,4 @@ def located(document: Document) -> Iterator[None]:
     try:
         yield
     except ConfigurationError as error:
-        raise ConfigurationError(error.mistakes, render(document, error.mistakes)) from None
+        raise refusal(document, error.mistakes) from None

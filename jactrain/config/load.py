@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -14,7 +14,6 @@ from pydantic_core import ErrorDetails
 from jactrain.config.yaml import (
     MAXIMUM_BYTES,
     Document,
-    KeyPath,
     Place,
     check_size,
     dotted,
@@ -24,7 +23,7 @@ from jactrain.config.yaml import (
     shortened,
     shown,
 )
-from jactrain.errors import ConfigurationError, Mistake
+from jactrain.errors import ConfigurationError, KeyPath, Mistake
 from jactrain.registry import suggest
 
 T = TypeVar("T", bound=BaseModel)
@@ -112,28 +111,25 @@ def validated(document: Document, model: type[T], context: dict[str, Any] | None
     except ValidationError as error:
         located = [(detail["loc"], detail) for detail in error.errors(include_url=False)]
         findings = _settled(document.value, (), located)
-        raise _refusal(document, [_mistake(document, path, details) for path, details in findings]) from None
+        raise refusal(document, [_mistake(document, path, details) for path, details in findings]) from None
 
 
-def refuse(document: Document, mistakes: Iterable[Mistake]) -> NoReturn:
-    """Raise ConfigurationError for `mistakes` in `document`, ordered by place."""
-    raise _refusal(document, mistakes)
+def refusal(document: Document, mistakes: Iterable[Mistake]) -> ConfigurationError:
+    """Return the error for `mistakes` in `document`, located and ordered by place."""
+    ordered = _ordered(document, mistakes)
+    located = [document.place(mistake.path).locate(mistake) for mistake in ordered]
+    return ConfigurationError(located, _rendered(document, ordered))
 
 
-def render(document: Document, mistakes: Iterable[Mistake]) -> str:
-    """Return `mistakes`, ordered by place, each as `file:line:column: key.path: message` and its source."""
+def _rendered(document: Document, mistakes: Iterable[Mistake]) -> str:
+    """Return `mistakes`, each as `file:line:column: key.path: message` and its source."""
     reports = []
-    for mistake in _ordered(document, mistakes):
+    for mistake in mistakes:
         message = f"{dotted(mistake.path)}: {mistake.message}" if mistake.path else mistake.message
         reports.append(
             document.place(mistake.path).report(shortened(message, _LONGEST_MESSAGE), mistake.advice)
         )
     return "\n".join(reports)
-
-
-def _refusal(document: Document, mistakes: Iterable[Mistake]) -> ConfigurationError:
-    ordered = _ordered(document, mistakes)
-    return ConfigurationError(ordered, render(document, ordered))
 
 
 def _ordered(document: Document, mistakes: Iterable[Mistake]) -> list[Mistake]:

@@ -11,19 +11,17 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn
 from unicodedata import east_asian_width
 
 import yaml
 
-from jactrain.errors import ConfigurationError, Mistake
+from jactrain.errors import ConfigurationError, KeyPath, Mistake
 
 MAXIMUM_BYTES = 1_000_000
 MAXIMUM_DEPTH = 50
 _MAXIMUM_DIGITS = 100  # of one integer; Python refuses to print those of more than 4300
 _EXCERPT = 100  # characters of a source line that a report shows
-
-KeyPath: TypeAlias = tuple[str | int, ...]
 
 # libyaml's parser, where PyYAML was built with it, gives the same events and is 20 times as fast.
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -108,6 +106,12 @@ class Place:
         origin = escaped(self.origin)
         return f"{origin}:{self.line}:{self.column}" if self.line else origin
 
+    def locate(self, mistake: Mistake) -> Mistake:
+        """Return `mistake` with file, line and column of this place."""
+        if self.line:
+            return replace(mistake, file=self.origin, line=self.line, column=self.column)
+        return mistake if self.column else replace(mistake, file=self.origin)
+
     def report(self, message: str, advice: str = "") -> str:
         """Return `origin:line:column: message`, the source line, a caret and the advice, as lines."""
         lines = [f"{self}: {escaped(message)}"]
@@ -128,7 +132,8 @@ class Place:
 
 def fail(place: Place, message: str, advice: str) -> NoReturn:
     """Raise ConfigurationError for one mistake at `place`."""
-    raise ConfigurationError([Mistake(place.path, message, advice)], place.report(message, advice)) from None
+    mistake = place.locate(Mistake(place.path, message, advice))
+    raise ConfigurationError([mistake], place.report(message, advice)) from None
 
 
 def check_size(size: int, origin: str) -> None:

@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 
 from jactrain.arrays import Array, Shape, size_of
-from jactrain.data.paths import GIBIBYTE, check_file
+from jactrain.data.paths import CONFIGURATION, GIBIBYTE, check_file
 from jactrain.errors import DataError
 
 # Bytes of one array, as stored and as float64, and of the whole file.
@@ -23,13 +23,15 @@ _HEADERS = {
 }
 
 
-def read_arrays(path: Path, names: Iterable[str]) -> dict[str, Array]:
+def read_arrays(path: Path, names: Iterable[str], base: str = CONFIGURATION) -> dict[str, Array]:
     """Return the arrays `names` of the npz file at `path`; other members are left alone.
+
+    `base` is what a relative path is relative to, for the message about a file that is not there.
 
     Raises DataError for a file that is no npz or is damaged, for a missing array, one of Python
     objects or records, and one of more than `LIMIT` bytes.
     """
-    check_file(path, 2 * LIMIT)
+    check_file(path, 2 * LIMIT, base)
     try:
         with path.open("rb") as file:
             start = file.read(len(_NPY))

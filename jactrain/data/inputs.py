@@ -13,6 +13,8 @@ from jactrain.data.csv_table import detect_delimiter, rows
 from jactrain.data.paths import GIBIBYTE, check_file
 from jactrain.errors import DataError
 
+_BASE = "the current folder"  # of relative paths on the command line
+
 
 def read_inputs(path: Path, input_shape: Shape, features: tuple[str, ...]) -> Array:
     """Return inputs `(N, *input_shape)`, float64, from the file at `path`.
@@ -30,7 +32,7 @@ def read_inputs(path: Path, input_shape: Shape, features: tuple[str, ...]) -> Ar
 
 
 def _from_npz(path: Path) -> Array:
-    x = read_arrays(path, ["x"])["x"]
+    x = read_arrays(path, ["x"], _BASE)["x"]
     if x.dtype.kind not in "fiub" or x.ndim < 2 or len(x) == 0:
         raise DataError(f"{path}: x is numbers (N, …) with N at least 1, not {x.dtype} {x.shape}")
     x = x.astype(np.float64)
@@ -41,7 +43,7 @@ def _from_npz(path: Path) -> Array:
 
 
 def _from_csv(path: Path, count: int, features: tuple[str, ...]) -> Array:
-    check_file(path, GIBIBYTE)
+    check_file(path, GIBIBYTE, _BASE)
     table = rows(path, detect_delimiter(path))
     first = next(table, None)
     if first is None:

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, ValidationInfo
 from jactrain.errors import DataError
 
 GIBIBYTE = 2**30
+CONFIGURATION = "the configuration's folder"
 
 
 def _resolve(value: Any, info: ValidationInfo) -> Path:
@@ -30,14 +31,15 @@ def _resolve(value: Any, info: ValidationInfo) -> Path:
 DataPath: TypeAlias = Annotated[Path, BeforeValidator(_resolve)]
 
 
-def check_file(path: Path, limit: int) -> None:
-    """Raise DataError unless `path` is a regular file of at most `limit` bytes."""
+def check_file(path: Path, limit: int, base: str = CONFIGURATION) -> None:
+    """Raise DataError unless `path` is a regular file of at most `limit` bytes.
+
+    `base` is what a relative path is relative to, for the message.
+    """
     try:
         status = path.stat()
     except FileNotFoundError:
-        raise DataError(
-            f"{path}: there is no such file; a relative path is relative to the configuration's folder"
-        ) from None
+        raise DataError(f"{path}: there is no such file; a relative path is relative to {base}") from None
     except OSError as error:
         raise unreadable(path, error) from None
     if stat.S_ISDIR(status.st_mode):

@@ -123,6 +123,7 @@ def test_a_plug_in_is_listed_and_described(jactrain: Callable, plug_in: str) -> 
 
 def test_the_schema_accepts_every_configuration(jactrain: Callable, toy: Callable) -> None:
     schema = json.loads(jactrain("schema").out)
+    assert schema == json.loads(jactrain("schema", "--json").out)
     validator = jsonschema.Draft7Validator(schema)
     jsonschema.Draft7Validator.check_schema(schema)
     for config in CONFIGS:

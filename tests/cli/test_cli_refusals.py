@@ -248,6 +248,26 @@ def test_mistakes_are_told_as_data(jactrain: Callable, toy: Callable) -> None:
     assert second["mistakes"][0]["message"].endswith("linear_2 gives 7")
     assert second["mistakes"][0]["advice"].startswith("end the network with")
     assert second["text"].startswith("toy.yaml:6:5: ")
+    places = [[mistake[key] for key in ("file", "line", "column")] for mistake in second["mistakes"]]
+    assert places == [["toy.yaml", 6, 5], ["toy.yaml", 11, 21]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [
+        (["toy.yaml", "--set", "mode.x=1"], [None, None, None]),
+        (["toy.yaml", "--set", "training.epochs=x"], [None, None, None]),
+        (["nowhere.yaml"], ["nowhere.yaml", None, None]),
+        (["open.yaml"], ["open.yaml", 1, 9]),
+    ],
+)
+def test_a_mistake_without_a_place_in_a_file_has_null_for_it(
+    jactrain: Callable, toy: Callable, arguments: list[str], place: list[object]
+) -> None:
+    toy()
+    Path("open.yaml").write_text("name: [a\n")
+    ((mistake,),) = (each["mistakes"] for each in json.loads(jactrain("validate", *arguments, "--json").out))
+    assert [mistake["file"], mistake["line"], mistake["column"]] == place
 
 
 @pytest.mark.parametrize(

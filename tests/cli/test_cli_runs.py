@@ -167,6 +167,17 @@ def test_predict_reads_csv_and_npz_alike(finished: Finished, jactrain: Callable,
     assert (written.out, out.read_text()) == ("", plain.out)
 
 
+@pytest.mark.parametrize("name", ["nowhere.csv", "nowhere.npz"])
+def test_inputs_that_are_not_there_are_looked_for_in_the_current_folder(
+    finished: Finished, jactrain: Callable, name: str
+) -> None:
+    done = jactrain("predict", finished.run.path, "--input", name)
+    assert done.code == 2
+    assert done.err == (
+        f"error: {name}: there is no such file; a relative path is relative to the current folder\n"
+    )
+
+
 def test_a_dry_run_shows_the_plan_and_writes_nothing(
     jactrain: Callable, folder: Path, finished: Finished
 ) -> None:

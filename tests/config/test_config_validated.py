@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationInfo, field_validator
 
-from jactrain.config.load import refuse, render, validated
+from jactrain.config.load import refusal, validated
 from jactrain.config.yaml import Document, parse
 from jactrain.errors import ConfigurationError, Mistake
 from jactrain.registry import Options
@@ -155,7 +155,7 @@ def test_long_input_and_control_characters_do_not_reach_the_message(
     assert report.replace("\n", "").isprintable()
 
 
-def test_later_checks_render_and_refuse_by_key_path(document: Document) -> None:
+def test_later_checks_are_refused_by_key_path_in_the_order_of_the_file(document: Document) -> None:
     mistakes = [
         Mistake(("optimizer", "sgd", "rate"), "too large", "try 0.1"),
         Mistake(("network", 1), "takes 3 values, not 4"),
@@ -169,11 +169,12 @@ def test_later_checks_render_and_refuse_by_key_path(document: Document) -> None:
         "    ^\n"
         "    try 0.1"
     )
-    assert render(document, mistakes) == expected
-    with pytest.raises(ConfigurationError) as caught:
-        refuse(document, mistakes)
-    assert str(caught.value) == expected
-    assert caught.value.mistakes == (mistakes[1], mistakes[0])
+    error = refusal(document, mistakes)
+    assert str(error) == expected
+    assert [(mistake.message, mistake.file, mistake.line, mistake.column) for mistake in error.mistakes] == [
+        ("takes 3 values, not 4", "a.yaml", 4, 5),
+        ("too large", "a.yaml", 6, 1),
+    ]
 
 
 keys = st.sampled_from(
