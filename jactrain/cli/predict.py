@@ -34,6 +34,7 @@ def command(
 
     from jactrain.data.base import Classification
     from jactrain.data.inputs import read_inputs
+    from jactrain.runs.configuration import configuration_of
     from jactrain.runs.directory import RunDirectory
     from jactrain.runs.files import write_text
     from jactrain.runs.model import Model
@@ -41,8 +42,9 @@ def command(
     load_plugins(plugins)
     if out is not None:
         require_folder(out)
-    model = Model.load(RunDirectory.open(run))
-    predictions = model.predict(read_inputs(file, model.network.input_shape, model.features))
+    directory = RunDirectory.open(run)
+    model, source = Model.load(directory), configuration_of(directory).data.source
+    predictions = model.predict(read_inputs(file, model.network.input_shape, model.features, source))
     if json:
         echo_json({"predictions": predictions.tolist()})
         return

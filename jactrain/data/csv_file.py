@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from array import array
 from collections.abc import Iterable
 from functools import cached_property
@@ -13,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 
 from jactrain.arrays import Array
 from jactrain.data.base import Classification, Dataset, Outline, Regression, Source, Task, sources
-from jactrain.data.csv_cells import Complaints, is_not_finite, number, why_no_number
+from jactrain.data.csv_cells import Complaints, is_not_finite, number
 from jactrain.data.csv_columns import Columns, find_columns
 from jactrain.data.csv_table import detect_delimiter, rows
 from jactrain.data.names import encode
@@ -38,12 +40,16 @@ class CsvFile(Source):
     target: str | int | None = Field(
         None,
         description="column to predict: its name, or its index from 0 (or from -1 at the end); "
-        "null is the last column",
+        "null is the last column that is not dropped",
+    )
+    drop: list[str | int] = Field(
+        default=[],
+        description="columns to leave out, each by its name or its index; predicting leaves them out as well",
     )
     header: bool | None = Field(
         None,
-        description="whether the first row names the columns; null finds out: it does if the target is given "
-        "by name, or if a cell other than the target's is neither a number nor missing",
+        description="whether the first row names the columns; null finds out: it does if a column is given "
+        "by name, or if a cell of an input is neither a number nor missing",
     )
     delimiter: str | None = Field(
         None,
@@ -65,11 +71,12 @@ class CsvFile(Source):
 
     @model_validator(mode="after")
     def _name_needs_header(self) -> Self:
-        if self.header is False and isinstance(self.target, str):
-            raise ValueError(
-                f"without a header there is no column {self.target!r}; "
-                "give target as an index, or header: true"
-            )
+        for option, column in (("target", self.target), *(("drop", column) for column in self.drop)):
+            if self.header is False and isinstance(column, str):
+                raise ValueError(
+                    f"without a header there is no column {column!r}; "
+                    f"give {option} as an index, or header: true"
+                )
         return self
 
     def outline(self) -> Outline:
@@ -90,7 +97,7 @@ class CsvFile(Source):
         first = next(table, None)
         if first is None:
             raise DataError(f"{self.path}: the file is empty; a table has a row for each example")
-        columns = find_columns(f"{self.path}:{first[0]}", first[1], self.target, self.header)
+        columns = find_columns(f"{self.path}:{first[0]}", first[1], self.target, self.header, self.drop)
         return self._read(columns, table if columns.header else chain([first], table))
 
     def _read(self, columns: Columns, table: Iterable[tuple[int, list[str]]]) -> Dataset:
@@ -98,22 +105,25 @@ class CsvFile(Source):
         values, lines, targets = array("d"), array("q"), []
         for line, cells in table:
             if len(cells) != len(columns.names):
-                complaints.add(line, f"this row has {len(cells)} cells, the first has {len(columns.names)}")
+                complaints.add_row(
+                    line, f"this row has {len(cells)} cells, the first has {len(columns.names)}"
+                )
                 continue
-            targets.append(cells.pop(columns.target))
+            targets.append(cells[columns.target])
             lines.append(line)
-            for name, cell in zip(columns.features, cells, strict=True):
-                value = number(cell)
+            for index in columns.inputs:
+                value = number(cells[index])
                 if value is None:
-                    complaints.add(line, f"column {name!r}: {why_no_number(cell)}")
+                    complaints.add_cell(line, columns.names[index], cells[index])
                 else:
                     values.append(value)
         task = self._task(targets)
         name = columns.names[columns.target]
         for line, cell in zip(lines, targets, strict=True):
             if not cell or is_not_finite(cell) or (task == "regression" and number(cell) is None):
-                complaints.add(line, f"column {name!r} (target): {why_no_number(cell)}")
-        complaints.raise_if_any(self._advice(task))
+                complaints.add_cell(line, name, cell, " (target)")
+        summary = self._of_text(columns, complaints, len(targets))
+        complaints.raise_if_any(self._advice(complaints, name), summary)
         if not targets:
             raise DataError(f"{self.path}: there is a header but no example below it")
         x = np.array(values, dtype=np.float64).reshape(len(targets), -1)
@@ -125,11 +135,25 @@ class CsvFile(Source):
         # One number among texts, or one text among numbers, is a slip rather than a class.
         return "regression" if any(number(cell) is not None for cell in targets) else "classification"
 
-    def _advice(self, task: str) -> list[str]:
+    def _of_text(self, columns: Columns, complaints: Complaints, rows: int) -> list[str]:
+        """Return a sentence about the inputs that are no numbers at all, and how to leave them out."""
+        found = complaints.columns_of_text(columns.features, rows)
+        if not found:
+            return []
+        names = found if columns.header else [columns.names.index(name) for name in found]
+        whole = all(complaints.texts[name] == rows for name in found)
+        what = f"text in all {rows} rows" if whole else f"text, or missing, in all {rows} rows"
+        word, verb, them = ("column", "is", "it") if len(found) == 1 else ("columns", "are", "them")
+        return [
+            f"{word} {', '.join(map(repr, found))} {verb} {what}; leave {them} out with "
+            f"`drop: {_flow([*self.drop, *names])}`, or encode {them} as numbers"
+        ]
+
+    def _advice(self, complaints: Complaints, target: str) -> list[str]:
         advice = ["Every input and target is needed: mend or remove these rows."]
-        if task == "regression" and self.task is None:
+        if complaints.texts[target] and self.task is None:
             advice.append("Some targets are numbers; if they are names of classes, set task: classification.")
-        if self.delimiter is None:
+        if complaints.split_wrongly and self.delimiter is None:
             advice.append(
                 f"Cells were separated at each {detect_delimiter(self.path)!r}; else set delimiter."
             )
@@ -147,3 +171,11 @@ class CsvFile(Source):
                 "classification needs at least two classes"
             )
         return y, Classification(classes)
+
+
+def _flow(columns: list[str | int]) -> str:
+    """Return names and indexes as a list in YAML."""
+    plain = re.compile(r"(?!(true|false|null)\Z)[^\W\d][\w .-]*\Z", re.IGNORECASE)
+    return (
+        f"[{', '.join(str(c) if isinstance(c, int) or plain.match(c) else json.dumps(c) for c in columns)}]"
+    )

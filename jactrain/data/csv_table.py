@@ -15,11 +15,11 @@ _DELIMITERS = "\t;,"
 _QUOTED = re.compile('"[^"]*"')
 
 
-def detect_delimiter(path: Path) -> str:
-    """Return the first of tab, semicolon and comma outside quotes in the first line that is not blank."""
+def detect_delimiter(path: Path, preferred: str = "") -> str:
+    """Return the first of `preferred`, tab, semicolon and comma outside quotes in the first line of text."""
     first = next((line for line in _lines(path) if line.strip()), "")
     bare = _QUOTED.sub("", first)
-    return next((delimiter for delimiter in _DELIMITERS if delimiter in bare), ",")
+    return next((delimiter for delimiter in preferred + _DELIMITERS if delimiter in bare), ",")
 
 
 def rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:

@@ -8,7 +8,10 @@ import numpy as np
 
 from jactrain.arrays import Array, Shape, size_of
 from jactrain.data.archive import read_arrays
-from jactrain.data.csv_cells import Complaints, number, why_no_number
+from jactrain.data.base import Source
+from jactrain.data.csv_cells import Complaints, number
+from jactrain.data.csv_columns import inputs_without_header
+from jactrain.data.csv_file import CsvFile
 from jactrain.data.csv_table import detect_delimiter, rows
 from jactrain.data.paths import GIBIBYTE, check_file
 from jactrain.errors import DataError
@@ -16,17 +19,22 @@ from jactrain.errors import DataError
 _BASE = "the current folder"  # of relative paths on the command line
 
 
-def read_inputs(path: Path, input_shape: Shape, features: tuple[str, ...]) -> Array:
+def read_inputs(
+    path: Path, input_shape: Shape, features: tuple[str, ...], source: Source | None = None
+) -> Array:
     """Return inputs `(N, *input_shape)`, float64, from the file at `path`.
 
-    An npz file holds them as `x`. A csv file whose first row is no row of numbers has a header: its
-    columns are then found by the names in `features` and others, such as the target, are left out;
-    without a header it has one column for each entry of an input.
+    An npz file holds them as `x`. A csv file whose first row is no row of numbers has a header: its columns
+    are then found by the names in `features` and others, such as the target, are left out. Without a header
+    it has one column for each entry of an input, or the columns of the table in `source`, that of the
+    training, with or without its target; what is dropped there is dropped here.
 
     Raises DataError with file, line and column for a file that does not fit.
     """
-    x = _from_npz(path) if path.suffix == ".npz" else _from_csv(path, size_of(input_shape), features)
-    if x.shape[1:] != input_shape and x.shape[1:] != (size_of(input_shape),):
+    table = source if isinstance(source, CsvFile) else None
+    size = size_of(input_shape)
+    x = _from_npz(path) if path.suffix == ".npz" else _from_csv(path, size, features, table)
+    if x.shape[1:] != input_shape and x.shape[1:] != (size,):
         raise DataError(f"{path}: inputs have shape {x.shape[1:]}, but the network takes {input_shape}")
     return x.reshape(len(x), *input_shape)
 
@@ -42,25 +50,27 @@ def _from_npz(path: Path) -> Array:
     return x
 
 
-def _from_csv(path: Path, count: int, features: tuple[str, ...]) -> Array:
+def _from_csv(path: Path, count: int, features: tuple[str, ...], table: CsvFile | None) -> Array:
     check_file(path, GIBIBYTE, _BASE)
-    table = rows(path, detect_delimiter(path))
-    first = next(table, None)
+    lines = rows(path, detect_delimiter(path, (table and table.delimiter) or ""))
+    first = next(lines, None)
     if first is None:
         raise DataError(f"{path}: the file is empty; give a row of numbers for each prediction")
     line, cells = first
     header = all(number(cell) is None for cell in cells)
-    names = cells if header else list(features or (f"column_{index}" for index in range(count)))
-    chosen = _columns(path, line, cells, header, count, features)
+    chosen = _columns(path, line, cells, header, count, features, table)
+    own = features or tuple(f"column_{index}" for index in range(count))
+    names = [cells[index] for index in chosen] if header else own
     complaints, values = Complaints(path), []
-    for line, cells in table if header else [first, *table]:
+    width = len(cells)
+    for line, cells in lines if header else [first, *lines]:
         if len(cells) <= max(chosen):
-            complaints.add(line, f"this row has {len(cells)} cells, the first {len(names)}")
+            complaints.add_row(line, f"this row has {len(cells)} cells, the first {width}")
             continue
         numbers = [number(cells[index]) for index in chosen]
-        for index, value in zip(chosen, numbers, strict=True):
+        for name, index, value in zip(names, chosen, numbers, strict=True):
             if value is None:
-                complaints.add(line, f"column {names[index]}: {why_no_number(cells[index])}")
+                complaints.add_cell(line, name, cells[index])
         values.append(numbers)
     complaints.raise_if_any([])
     if not values:
@@ -69,7 +79,13 @@ def _from_csv(path: Path, count: int, features: tuple[str, ...]) -> Array:
 
 
 def _columns(
-    path: Path, line: int, cells: list[str], header: bool, count: int, features: tuple[str, ...]
+    path: Path,
+    line: int,
+    cells: list[str],
+    header: bool,
+    count: int,
+    features: tuple[str, ...],
+    table: CsvFile | None,
 ) -> list[int]:
     """Return the indices of the columns to read, in the order of the features."""
     if header and features and any(name in features for name in cells):
@@ -77,9 +93,11 @@ def _columns(
         if missing:
             raise DataError(f"{path}:{line}: the header lacks the columns {', '.join(missing[:10])}")
         return [cells.index(name) for name in features]
-    if len(cells) != count:
+    target, drop = (table.target, table.drop) if table else ("", [])
+    chosen = inputs_without_header(len(cells), count, target, drop)
+    if chosen is None:
         raise DataError(
             f"{path}:{line}: there are {len(cells)} columns, but the network takes {count} inputs"
             + ("; name the columns in a header as the training data does" if features else "")
         )
-    return list(range(count))
+    return chosen

@@ -26,6 +26,24 @@ def test_the_target_is_a_name_or_an_index_from_either_end(table: Table, target: 
     assert dataset.task == Regression(("height",))
 
 
+@pytest.mark.parametrize("drop", [["height", "name"], [1, 2], [-3, "name"], [1, 1, -2]])
+def test_columns_are_dropped_by_name_or_index(table: Table, drop: list[str | int]) -> None:
+    dataset = table("age,height,name,income\n1,?,Eve,3\n4,x,Bo,6\n", drop=drop).load()
+    assert dataset.x.tolist() == [[1], [4]]
+    assert dataset.features == ("age",)
+    assert dataset.task == Regression(("income",))
+
+
+def test_the_target_is_the_last_column_that_is_not_dropped(table: Table) -> None:
+    assert table("age,income,name\n1,3,Eve\n4,6,Bo\n", drop=["name"]).load().task == Regression(("income",))
+
+
+def test_a_dropped_column_needs_no_name_and_makes_no_header(table: Table) -> None:
+    assert table(",a,b\n0,1,2\n1,3,4\n", drop=[0]).load().features == ("a",)
+    assert table("a,b,a\n1,2,x\n3,4,y\n", drop=[2]).load().features == ("a",)
+    assert table("Eve,1,2\nBo,3,4\n", drop=[0]).load().x.tolist() == [[1], [3]]
+
+
 def test_text_targets_make_classes_in_alphabetical_order(table: Table) -> None:
     dataset = table("age,kind\n1,dog\n2,cat\n3,dog\n").load()
     assert dataset.y.tolist() == [1, 0, 1]

@@ -77,17 +77,74 @@ def test_every_bad_cell_is_reported_at_once(table: Table) -> None:
 
 
 def test_more_than_ten_bad_cells_are_counted(table: Table) -> None:
-    said = message_of(table("a,b\n" + "x,1\n" * 13))
+    said = message_of(table("a,b\n1,1\n" + "x,1\n" * 13))
     assert said.count("is text, not a number") == 10
     assert "\n(and 3 more)\n" in said
 
 
-def test_advice_names_the_delimiter_that_was_found(table: Table) -> None:
-    assert "Cells were separated at each ';'; else set delimiter." in message_of(table("1,2;a\nx;b\n"))
+@pytest.mark.parametrize("content", ["a;b\n1;2\n1|2;3\n", "a;b\n1;2\n1;2;3\n"])
+def test_advice_names_the_delimiter_where_rows_may_be_split_wrongly(table: Table, content: str) -> None:
+    assert "Cells were separated at each ';'; else set delimiter." in message_of(table(content))
+    assert "set delimiter" not in message_of(table(content, delimiter=";"))
 
 
 def test_targets_of_two_sorts_are_told_of_classification(table: Table) -> None:
     assert "if they are names of classes, set task: classification" in message_of(table("a,b\n1,1\n2,x\n"))
+
+
+@pytest.mark.parametrize("content", ["a,b\n1,2\nx,4\n", "a,b\n1,2\n,4\n", "a,b\n1,2\n3,\n"])
+def test_advice_that_would_not_help_is_left_out(table: Table, content: str) -> None:
+    said = message_of(table(content))
+    assert said.splitlines()[1:] == ["Every input and target is needed: mend or remove these rows."]
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "said"),
+    [
+        ("a,kind,b\n1,x,2\n3,y,4\n", {}, "is text in all 2 rows; leave it out with `drop: [kind]`, or"),
+        ("a,kind,b\n1,x,2\n3,,4\n", {}, "column 'kind' is text, or missing, in all 2 rows; leave it"),
+        ("a,k,l,b\n1,x,u,2\n3,y,v,4\n", {}, "columns 'k', 'l' are text in all 2 rows; leave them out with"),
+        ("a,k,l,b\n1,x,u,2\n3,y,v,4\n", {}, "`drop: [k, l]`, or encode them as numbers"),
+        ("a,k,l,b\n1,x,u,2\n3,y,v,4\n", {"drop": ["a", 1]}, "leave it out with `drop: [a, 1, l]`, or"),
+        ('a,"k, l",b\n1,x,2\n3,y,4\n', {}, 'leave it out with `drop: ["k, l"]`, or encode it as numbers'),
+        ("1,x,2\n3,y,4\n", {"header": False}, "is text in all 2 rows; leave it out with `drop: [1]`"),
+    ],
+)  # fmt: skip
+def test_a_column_of_text_is_told_once(
+    table: Table, tmp_path: Path, content: str, options: dict[str, Any], said: str
+) -> None:
+    message = message_of(table(content, **options))
+    assert message.startswith(f"{tmp_path / 'people.csv'}: column")
+    assert said in message
+    assert len(message.splitlines()) == 1
+
+
+def test_a_column_of_text_hides_no_other_mistake(table: Table) -> None:
+    said = message_of(table("a,kind,b\n1,x,2\n3,y,\n").model_copy(update={"target": "a"}))
+    assert re.findall(r"people\.csv(:\d+)?: (column \S+)", said) == [
+        ("", "column 'kind'"),
+        (":3", "column 'b':"),
+    ]
+    assert said.endswith("mend or remove these rows.")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"drop": ["hight"]}, "people.csv:1: there is no column to drop 'hight'; did you mean height?"),
+        ({"drop": [3]}, "people.csv:1: there is no column to drop 3; the 3 columns count from 0 to 2"),
+        ({"drop": ["age", "height"]}, "people.csv:1: drop leaves 1 of 3 columns; keep the target"),
+        ({"drop": ["kind"], "target": "kind"}, "column 'kind' is the target and cannot be dropped"),
+        ({"drop": [0, 1, 2]}, "drop leaves 0 of 3 columns; keep the target and at least one input"),
+    ],
+)  # fmt: skip
+def test_a_column_that_cannot_be_dropped_is_named(table: Table, options: dict[str, Any], said: str) -> None:
+    assert said in message_of(table("age,height,kind\n1,2,x\n3,4,y\n", **options))
+
+
+def test_a_column_to_drop_by_name_needs_a_header(table: Table) -> None:
+    with pytest.raises(ValidationError, match="give drop as an index, or header: true"):
+        table("", header=False, drop=[0, "income"])
 
 
 @pytest.mark.parametrize("delimiter", ["", ",,", "a", "1", ".", "-", '"', "\n", "\r", "\0"])
