@@ -6,7 +6,8 @@ from jactrain.errors import DataError, ShapeError, UnsupportedError
 from jactrain.layers.base import Cost, Elementwise, Layer, PerturbationCost, Product, layers
 from jactrain.losses.base import Loss, LossCost, RegressionLoss, losses
 from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes
-from jactrain.objective import Batch, Objective, Work
+from jactrain.linearization import Work
+from jactrain.objective import Batch, Objective
 from jactrain.optimizers.base import Optimizer, State, optimizers
 from jactrain.optimizers.schedules import Schedule, schedules
 

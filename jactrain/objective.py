@@ -6,7 +6,6 @@ values alone, `Linearization` the four products of every link and the two of the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from jactrain.arrays import Array, Namespace, Path, Tree, map_tree
 from jactrain.errors import ShapeError
 from jactrain.layers.base import Moved, PerturbationCost
+from jactrain.linearization import NetworkLinearization, Work
 from jactrain.losses.base import Loss
 from jactrain.network import Link, Network
 
@@ -37,21 +37,6 @@ class Batch(NamedTuple):
     def astype(self, dtype: Any) -> Batch:
         """Return the batch in another dtype."""
         return Batch(*(map_tree(lambda array: array.astype(dtype), part) for part in self))
-
-
-@dataclass(slots=True)
-class Work:
-    """What was applied: stacked vectors for each product, summed over the links, and multiply-adds.
-
-    `forward` counts networks of the stack, so a plain evaluation of `l` links is `l`.
-    """
-
-    forward: int = 0
-    jvp: int = 0
-    vjp: int = 0
-    parameter_jvp: int = 0
-    parameter_vjp: int = 0
-    multiply_adds: int = 0
 
 
 class Objective:
@@ -119,10 +104,7 @@ class Objective:
     def linearize(self, parameters: Array, batch: Batch) -> Linearization:
         """Return the network and loss linearised at `parameters` `(P,)`, all residuals kept."""
         point = self.begin(parameters, batch)
-        x = point.inputs
-        for position in range(len(self.links)):
-            x = point.forward(position, x)
-        point.finish(x)
+        point.finish(point.run())
         return point
 
 
@@ -184,94 +166,34 @@ class Evaluation:
         return self._objective.loss.forward(xp, outputs, self._batch.targets)[0]
 
 
-class Linearization:
+class Linearization(NetworkLinearization):
     """A network and a loss linearised at one point: every product that a mode may apply.
 
-    `position` counts the links from 0; stacks are `(K, N, …)`. A link must have been run by `forward`
-    before its products are asked for, and the loss by `finish`; `Objective.linearize` has done both.
+    The loss must have been run by `finish`, too; `Objective.linearize` has done all.
     """
 
     def __init__(self, objective: Objective, parameters: Array, batch: Batch) -> None:
+        super().__init__(objective.network, parameters, batch.x, batch.noise, objective.xp)
         self._objective = objective
-        self._batch = batch
-        self._params = objective.network.own_parameters(parameters)
-        self._noise = objective.network.own_noise(batch.noise)
-        self._residuals: list[Any] = [None] * len(objective.links)
-        self.examples = batch.examples
-        self.work = Work()
-
-    @property
-    def inputs(self) -> Array:
-        """The inputs of the first link, `(1, N, *in)`."""
-        return self._batch.x[None]
-
-    def forward(self, position: int, x: Array, keep: bool = True) -> Array:
-        """Return the output of one link for `x`; `keep` its residual, which its products need."""
-        link = self._objective.links[position]
-        self.work.forward += 1
-        self.work.multiply_adds += self.examples * link.cost.forward
-        y, residual = link.layer.forward(self._objective.xp, self._params[position], x, self._noise[position])
-        if keep:
-            self._residuals[position] = residual
-        return y
-
-    def forget(self, position: int) -> None:
-        """Let go of the residual of one link."""
-        self._residuals[position] = None
+        self._targets = batch.targets
 
     def finish(self, outputs: Array) -> None:
         """Run the loss on the last link's outputs `(1, N, m)`."""
         objective = self._objective
         self.work.multiply_adds += self.examples * objective.loss_cost.forward
-        losses, self._loss_residual = objective.loss.forward(objective.xp, outputs, self._batch.targets)
+        losses, self._loss_residual = objective.loss.forward(self.xp, outputs, self._targets)
         self.value = losses.sum() / self.examples
         self._dtype = losses.dtype
-
-    def jvp(self, position: int, x_dot: Array) -> Array:
-        """Return `A ẋ` of one link."""
-        link = self._objective.links[position]
-        self.work.jvp += len(x_dot)
-        self.work.multiply_adds += len(x_dot) * self.examples * link.cost.jvp
-        return link.layer.jvp(self._objective.xp, self._params[position], self._residuals[position], x_dot)
-
-    def parameter_jvp(self, position: int, dots: Array) -> Array:
-        """Return `B θ̇` of one link, for tangents `(K, p)` laid out as its parameters."""
-        link = self._objective.links[position]
-        cost = len(dots) * self.examples * link.cost.parameter_jvp
-        self.work.parameter_jvp += len(dots)
-        self.work.multiply_adds += cost
-        tree = link.layout.views(dots)
-        return link.layer.parameter_jvp(
-            self._objective.xp, self._params[position], self._residuals[position], tree
-        )
-
-    def vjp(self, position: int, y_bar: Array, params: Tree = None) -> Array:
-        """Return `ȳ A` of one link, by its own parameters or by others, `{(1, *p)}`, in their place."""
-        link = self._objective.links[position]
-        self.work.vjp += len(y_bar)
-        self.work.multiply_adds += len(y_bar) * self.examples * link.cost.vjp
-        own = self._params[position] if params is None else params
-        return link.layer.vjp(self._objective.xp, own, self._residuals[position], y_bar)
-
-    def parameter_vjp(self, position: int, y_bar: Array) -> Tree:
-        """Return `ȳ B` of one link, summed over the examples, as the tree of its parameters `{(K, *p)}`."""
-        link = self._objective.links[position]
-        cost = len(y_bar) * self.examples * link.cost.parameter_vjp
-        self.work.parameter_vjp += len(y_bar)
-        self.work.multiply_adds += cost
-        return link.layer.parameter_vjp(
-            self._objective.xp, self._params[position], self._residuals[position], y_bar
-        )
 
     def loss_jvp(self, y_dot: Array) -> Array:
         """Return the tangents `(K, N)` of each example's share of the objective."""
         objective = self._objective
         self.work.multiply_adds += len(y_dot) * self.examples * objective.loss_cost.jvp
-        return objective.loss.jvp(objective.xp, self._loss_residual, y_dot) / self.examples
+        return objective.loss.jvp(self.xp, self._loss_residual, y_dot) / self.examples
 
     def loss_vjp(self) -> Array:
         """Return the cotangent `(1, N, m)` of the outputs for cotangent 1 of the objective."""
         objective = self._objective
         self.work.multiply_adds += self.examples * objective.loss_cost.vjp
-        seed = objective.xp.full((1, self.examples), 1 / self.examples, self._dtype)
-        return objective.loss.vjp(objective.xp, self._loss_residual, seed)
+        seed = self.xp.full((1, self.examples), 1 / self.examples, self._dtype)
+        return objective.loss.vjp(self.xp, self._loss_residual, seed)

@@ -18,7 +18,8 @@ import numpy as np
 from jactrain.arrays import Array
 from jactrain.errors import PlanError, UnsupportedError
 from jactrain.layers.base import Product
-from jactrain.objective import Batch, Objective, Work
+from jactrain.linearization import Work
+from jactrain.objective import Batch, Objective
 from jactrain.registry import Component, Registry
 
 

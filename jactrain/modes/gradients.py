@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from jactrain.arrays import Array, Path, Tree, leaves, tree_of
+from jactrain.linearization import Work
 from jactrain.modes.base import GradientResult, Mode, Plan
-from jactrain.objective import Batch, Objective, Work
+from jactrain.objective import Batch, Objective
 from jactrain.program import record
 
 GradientFunction = Callable[[Array, Batch, np.random.Generator], GradientResult]

@@ -9,6 +9,7 @@ from pydantic import Field, PositiveInt
 
 from jactrain.arrays import Array
 from jactrain.layers.base import Product
+from jactrain.linearization import Work
 from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes, ranges
 from jactrain.modes.directions import draw, error_of, relative_variance
 from jactrain.modes.memory import (
@@ -18,7 +19,7 @@ from jactrain.modes.memory import (
     reuse_freed_memory,
     stack_width,
 )
-from jactrain.objective import Batch, Objective, Work
+from jactrain.objective import Batch, Objective
 
 
 @modes.register("spsa")

@@ -1,0 +1,111 @@
+"""Carrying out a plan: the matrices that it forms, for every example."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from jactrain.arrays import Array
+from jactrain.jacobian.chain import Factor
+from jactrain.jacobian.plan import Product, Suffixes
+from jactrain.linearization import NetworkLinearization
+
+# One matrix `M(i, j)` an example, (N, n_j, n_i); several of them are a product left undone, leftmost first.
+Matrices: TypeAlias = tuple[Array, ...]
+
+
+def accumulate_product(
+    point: NetworkLinearization, factors: Sequence[Factor], product: Product | None
+) -> Array:
+    """Return `M(0, l)` of all examples, `(N, n_l, n_0)`, as `product` says; all links have been run."""
+    if product is None:
+        size = point.network.links[-1].output_size
+        return point.xp.broadcast_to(point.xp.eye(size), (point.examples, size, size))
+    return _Accumulation(point, factors).product(product)
+
+
+def accumulate_suffixes(
+    point: NetworkLinearization, factors: Sequence[Factor], suffixes: Suffixes | None
+) -> dict[int, Matrices]:
+    """Return `M(k, l)` of all examples, by position k of the chain; all links have been run."""
+    return {} if suffixes is None else _Accumulation(point, factors).suffixes(suffixes)
+
+
+class _Accumulation:
+    def __init__(self, point: NetworkLinearization, factors: Sequence[Factor]) -> None:
+        self._point = point
+        self._factors = factors
+        self._xp = point.xp
+        self._dtype = point.inputs.dtype
+
+    def product(self, product: Product) -> Array:
+        """Return the matrix that `product` forms."""
+        start, split, stop = product.start, product.split, product.stop
+        if product.left is not None and product.right is not None:
+            return self._multiply(self.product(product.left), self.product(product.right))
+        if product.pushes:
+            matrix = self._identity(split) if product.right is None else self.product(product.right)
+            return self._push(matrix, split, stop)
+        matrix = self._identity(split) if product.left is None else self.product(product.left)
+        return self._pull(matrix, start, split)
+
+    def suffixes(self, suffixes: Suffixes) -> dict[int, Matrices]:
+        """Return the matrices that `suffixes` forms, by where they start."""
+        start, split, stop = suffixes.start, suffixes.split, suffixes.stop
+        found = {} if suffixes.inner is None else self.suffixes(suffixes.inner)
+        if suffixes.kind == "pull":
+            matrix = found[split][0] if split < stop else self._identity(split)
+            for position in range(split - 1, start - 1, -1):
+                matrix = self._pull(matrix, position, position + 1)
+                found[position] = (matrix,)
+            return found
+        if suffixes.kind == "push":
+            for position in range(split, stop):
+                found = {k: (self._push(matrix, position, position + 1),) for k, (matrix,) in found.items()}
+                found[position] = (self._formed(position, suffixes.by_tangents),)
+            return found
+        behind = {} if suffixes.behind is None else self.suffixes(suffixes.behind)
+        (joining,) = behind[split]
+        for k, matrices in found.items():
+            if k in suffixes.factored:
+                behind[k] = (joining, *matrices)
+            else:
+                behind[k] = (self._multiply(joining, matrices[0]),)
+        return behind
+
+    def _formed(self, position: int, by_tangents: bool) -> Array:
+        """Return one factor itself, from tangents or from whichever side is cheaper."""
+        if by_tangents or self._factors[position].by_jvp:
+            return self._push(self._identity(position), position, position + 1)
+        return self._pull(self._identity(position + 1), position, position + 1)
+
+    def _identity(self, position: int) -> Array:
+        """Return the identity at a position, `(N, n, n)`."""
+        factors = self._factors
+        size = factors[position].inputs if position < len(factors) else factors[-1].outputs
+        eye = self._xp.eye(size, dtype=self._dtype)
+        return self._xp.broadcast_to(eye, (self._point.examples, size, size))
+
+    def _push(self, matrix: Array, start: int, stop: int) -> Array:
+        """Return `M(start, stop)` times `matrix`, whose columns are pushed through the links."""
+        links = range(self._factors[start].start, self._factors[stop - 1].stop)
+        columns = matrix.transpose(2, 0, 1)
+        stack = columns.reshape((*columns.shape[:2], *self._point.network.links[links[0]].input_shape))
+        for position in links:
+            stack = self._point.jvp(position, stack)
+        return stack.reshape((*stack.shape[:2], -1)).transpose(1, 2, 0)
+
+    def _pull(self, matrix: Array, start: int, stop: int) -> Array:
+        """Return `matrix` times `M(start, stop)`, through which its rows are pulled."""
+        links = range(self._factors[start].start, self._factors[stop - 1].stop)
+        rows = matrix.transpose(1, 0, 2)
+        stack = rows.reshape((*rows.shape[:2], *self._point.network.links[links[-1]].output_shape))
+        for position in reversed(links):
+            stack = self._point.vjp(position, stack)
+        return stack.reshape((*stack.shape[:2], -1)).transpose(1, 0, 2)
+
+    def _multiply(self, left: Array, right: Array) -> Array:
+        """Return the product of two matrices an example."""
+        examples, rows, inner = left.shape
+        self._point.work.multiply_adds += examples * rows * inner * right.shape[2]
+        return left @ right
