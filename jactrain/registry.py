@@ -28,6 +28,7 @@ from pydantic.annotated_handlers import GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
+from jactrain.aliases import ALIASES
 from jactrain.errors import KeyPath, RegistrationError
 
 _NOWHERE: KeyPath = ()
@@ -87,7 +88,7 @@ class Registry(Generic[C]):
         def decorate(component: type[C]) -> type[C]:
             if not _NAME.match(name):
                 raise RegistrationError(
-                    f"a {self.word} is named in lower_case_words, not {name!r}; rename it"
+                    f"{with_article(self.word)} is named in lower_case_words, not {name!r}; rename it"
                 )
             if name in self._kinds:
                 raise RegistrationError(
@@ -126,7 +127,12 @@ class Registry(Generic[C]):
 
     def unknown(self, name: object) -> str:
         """Return the message for a `name` that is not registered, with "did you mean"."""
-        return f"there is no {self.word} {name!r}; {suggest(str(name), self.names())}"
+        return f"there is no {self.word} {name!r}; {self.suggestion(str(name))}"
+
+    def suggestion(self, name: str) -> str:
+        """Return "did you mean …?" for the kind that `name` may stand for elsewhere, or for the nearest."""
+        meant = ALIASES.get(self.group, {}).get(_spelled(name))
+        return f"did you mean {meant}?" if meant in self._kinds else suggest(name, self.names())
 
     def resolve(self, value: Any, context: dict[str, Any] | None = None) -> C:
         """Turn `value`, a component, a name or `{name: {options}}`, into a component.
@@ -164,7 +170,7 @@ class Registry(Generic[C]):
         example = self.names()[0]
         keys = f" with the {len(value)} keys {', '.join(map(str, value))}" if isinstance(value, dict) else ""
         came = f"a mapping{keys}" if isinstance(value, dict) else repr(value)
-        return f"a {self.word} is its name ({example}) or {{name: {{options}}}}, not {came}"
+        return f"{with_article(self.word)} is its name ({example}) or {{name: {{options}}}}, not {came}"
 
     def _load_entry_points(self) -> None:
         if not self._entry_points_loaded:
@@ -216,10 +222,19 @@ def summary(component: type[Component]) -> str:
 def suggest(word: str, known: Iterable[str]) -> str:
     """Return "did you mean …?" for the nearest of `known`, or the list of all."""
     known = sorted(known)
-    near = difflib.get_close_matches(word.lower().replace("-", "_"), known, n=3, cutoff=0.6)
+    near = difflib.get_close_matches(_spelled(word), known, n=3, cutoff=0.6)
     if near:
         return f"did you mean {' or '.join(near)}?"
     return f"there are {', '.join(known)}" if known else "there are none"
+
+
+def with_article(noun: str) -> str:
+    """Return `noun` after "a" or "an"."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def _spelled(name: str) -> str:
+    return name.lower().replace("-", "_").replace(" ", "_")
 
 
 def import_all(package: str, path: Iterable[str]) -> None:

@@ -20,11 +20,12 @@ from jactrain.config.yaml import (
     fail,
     parse,
     scalar,
+    set_option,
     shortened,
     shown,
 )
 from jactrain.errors import ConfigurationError, KeyPath, Mistake
-from jactrain.registry import suggest
+from jactrain.registry import suggest, with_article
 
 T = TypeVar("T", bound=BaseModel)
 _Error: TypeAlias = tuple[KeyPath, ErrorDetails]  # what is left of its location, and the error
@@ -199,6 +200,8 @@ def _mistake(document: Document, path: KeyPath, details: Sequence[ErrorDetails])
     if first["type"] == "missing":
         key, name = first["loc"][-1], _bare_name(document, path)
         return Mistake(path, f"missing key {shown(key)}", f"write {{{name}: {{{key}: …}}}}" if name else "")
+    if any(it["type"] == "component" for it in details) and (beside := _set_beside(document, path, came)):
+        return beside
     expected = list(dict.fromkeys(filter(None, map(_expected, details))))
     if expected and (len(details) > 1 or first["type"] in _EXPECTED):
         if "a number" in expected and "an integer" in expected:
@@ -214,6 +217,19 @@ def _mistake(document: Document, path: KeyPath, details: Sequence[ErrorDetails])
         if len(repr(quoted)) > _LONGEST_INPUT:
             message = message.replace(repr(quoted), shown(quoted))
     return Mistake(path, message)
+
+
+def _set_beside(document: Document, path: KeyPath, came: Any) -> Mistake | None:
+    """Return the mistake of an override that puts a second component beside the first, if it is that."""
+    keys = came if isinstance(came, dict) else {}
+    new = [key for key in keys if document.place((*path, key)).is_argument]
+    if len(new) != 1 or len(keys) != 2:
+        return None
+    (old,) = keys.keys() - new
+    message = (
+        f"{dotted(path)} is {shown(old)[1:-1]} already, beside which there can be no {shown(new[0])[1:-1]}"
+    )
+    return Mistake((*path, *new), message, f"to replace it: {set_option(path, {new[0]: came[new[0]]})}")
 
 
 def _bare_name(document: Document, path: KeyPath) -> str:
@@ -233,7 +249,7 @@ def _component_word(detail: ErrorDetails) -> str | None:
 
 def _expected(detail: ErrorDetails) -> str:
     if word := _component_word(detail):
-        return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
+        return with_article(word)
     limits = {
         name: int(limit) if isinstance(limit, float) and limit.is_integer() else limit
         for name, limit in detail.get("ctx", {}).items()

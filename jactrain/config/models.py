@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 
 from jactrain.arrays import DTypeName
 from jactrain.data import sources
@@ -57,6 +57,15 @@ class AgreementOptions(Options):
     )
     every: PositiveInt = Field(100, description="Steps between two comparisons.")
     examples: PositiveInt = Field(32, description="How many examples of the batch are used.")
+
+    @field_validator("modes", mode="before")
+    @classmethod
+    def _compares_something(cls, modes: Any) -> Any:
+        if modes == []:
+            raise ValueError(
+                "no mode is listed; to compare none, write agreement: null (--set agreement=null)"
+            )
+        return modes
 
 
 class Config(Options):

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from pydantic_core import CoreSchema
 
-from jactrain.registry import Component, Registry
+from jactrain.registry import Component, Registry, with_article
 
 # yaml-language-server documents drafts up to this one.
 _DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -33,7 +33,7 @@ def json_schema(model: type[BaseModel], registries: Iterable[Registry[Any]]) -> 
     definitions: dict[str, Any] = schema["$defs"]
     for registry in registries:
         definitions[registry.group] = {
-            "description": f"A {registry.word}: its name, or {{name: {{options}}}}.",
+            "description": f"{with_article(registry.word).capitalize()}: its name, or {{name: {{options}}}}.",
             "anyOf": [
                 choice
                 for name, kind in _kinds(registry)

@@ -7,8 +7,10 @@ PyYAML itself follows 1.1, where `1e-3` is text and `no` is false.
 
 from __future__ import annotations
 
+import json
 import math
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
@@ -21,6 +23,7 @@ from jactrain.errors import ConfigurationError, KeyPath, Mistake
 MAXIMUM_BYTES = 1_000_000
 MAXIMUM_DEPTH = 50
 _MAXIMUM_DIGITS = 100  # of one integer; Python refuses to print those of more than 4300
+_LONGEST_FLOW = 200  # characters of a value that is spelled out for `--set`
 _EXCERPT = 100  # characters of a source line that a report shows
 
 # libyaml's parser, where PyYAML was built with it, gives the same events and is 20 times as fast.
@@ -36,6 +39,7 @@ _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
+_PLAIN = re.compile(r"[\w./-]+( [\w./-]+)*")  # text that needs no quotes, in whatever place
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _UNUSABLE = re.compile("[\0\ud800-\udfff]")  # what escapes in double quotes can still bring in
@@ -88,6 +92,24 @@ def dotted(path: KeyPath) -> str:
     return ".".join(shortened(str(key)) for key in path)
 
 
+def flow(value: Any) -> str:
+    """Return `value` as YAML on one line: `{forward: {seeds: outputs}}`."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{flow(key)}: {flow(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(flow, value))}]"
+    if not isinstance(value, str):
+        return shown(value)
+    return value if _PLAIN.fullmatch(value) and scalar(value) == value else json.dumps(value)
+
+
+def set_option(path: KeyPath, value: Any) -> str:
+    """Return what to type on the command line to set `value` at `path`."""
+    text = flow(value)
+    text = text if len(text) <= _LONGEST_FLOW else "…"
+    return f"--set {shlex.quote(f'{dotted(path)}={text}')}"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where something stands: `line` and `column` count from 1, in characters.
@@ -102,6 +124,11 @@ class Place:
     text: str = ""
     path: KeyPath = ()
 
+    @property
+    def is_argument(self) -> bool:
+        """Whether this is within an argument of the command line."""
+        return not self.line and self.column > 0
+
     def __str__(self) -> str:
         origin = escaped(self.origin)
         return f"{origin}:{self.line}:{self.column}" if self.line else origin
@@ -110,7 +137,7 @@ class Place:
         """Return `mistake` with file, line and column of this place."""
         if self.line:
             return replace(mistake, file=self.origin, line=self.line, column=self.column)
-        return mistake if self.column else replace(mistake, file=self.origin)
+        return mistake if self.is_argument else replace(mistake, file=self.origin)
 
     def report(self, message: str, advice: str = "") -> str:
         """Return `origin:line:column: message`, the source line, a caret and the advice, as lines."""
@@ -367,9 +394,13 @@ class _Composer:
     def _fail_unparseable(self, error: yaml.MarkedYAMLError) -> NoReturn:
         problem, opened = error.problem or "", error.context_mark
         place = self._problem_place(error.problem_mark)
+        indentation = place.text[: len(place.text) - len(place.text.lstrip())]
+        if "\t" in indentation and not any(word in (error.context or "") for word in ("flow", "quoted")):
+            tab = replace(place, column=indentation.index("\t") + 1)
+            fail(tab, "a tab cannot indent", "indent with spaces")
         if "cannot start any token" in problem:
             if (character := place.text[place.column - 1 : place.column]) == "\t":
-                fail(place, "a tab cannot indent", "indent with spaces")
+                fail(place, "a tab cannot stand here", "write a space instead")
             fail(place, f"{character!r} cannot begin a value", "put the value in quotes")
         for complaint, message, advice in _COMPLAINTS:
             if complaint in problem:
@@ -426,6 +457,9 @@ def _assigned(
     if node is None or node == key:  # nothing yet, or a component's bare name
         node = {} if node is None else {key: None}
     if not isinstance(node, dict):
-        fail(place, f"{where} is {shown(node)} and has no key {shown(key)}", f"give a mapping: {where}={{…}}")
+        for segment in reversed(segments):
+            value = {segment: value}
+        message = f"{where} is {shown(node)} and has no key {shown(key)}"
+        fail(place, message, f"to replace it: {set_option(path, value)}")
     entry, changed = _assigned(node.get(key), tuple(rest), value, (*path, key), source)
     return {**node, key: entry}, changed

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from jactrain.registry import Component, ComponentOf, Registry, as_configuration, suggest
+from jactrain.registry import Component, ComponentOf, Registry, as_configuration
 
 
 class Schedule(Component, ABC):
@@ -35,7 +35,7 @@ def _from_number(value: Any) -> Any:
             return Constant(value=float(value))
     elif isinstance(value, (Schedule, dict)) or (isinstance(value, str) and value in schedules.names()):
         return value
-    advice = f"; {suggest(value, schedules.names())}" if isinstance(value, str) else ""
+    advice = f"; {schedules.suggestion(value)}" if isinstance(value, str) else ""
     message = f"expected a number greater than 0 or a schedule, not {value!r}{advice}"
     # Braces in a message must not be read as pydantic's placeholders.
     raise PydanticCustomError("learning_rate", "{message}", {"message": message})

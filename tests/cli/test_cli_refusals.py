@@ -38,6 +38,26 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
         [("epochs: 1", "epochs: one")],
         ["toy.yaml:10:12: training.epochs: expected an integer, not 'one'"],
     ),
+    "name of a loss elsewhere": (
+        [("cross_entropy", "mse")],
+        ["toy.yaml:7:1: loss: there is no loss 'mse'; did you mean mean_squared_error?"],
+    ),
+    "name of a mode elsewhere": (
+        [("mode: reverse", "mode: backprop")],
+        ["toy.yaml:8:1: mode: there is no mode 'backprop'; did you mean reverse?"],
+    ),
+    "name of a mode in the plural": (
+        [("mode: reverse", "mode: finite_differences")],
+        ["toy.yaml:8:1: mode: there is no mode 'finite_differences'; did you mean finite_difference?"],
+    ),
+    "an optimizer that is a number": (
+        [("optimizer: {sgd: {learning_rate: 0.1}}", "optimizer: 0.1")],
+        ["toy.yaml:9:1: optimizer: an optimizer is its name ("],
+    ),
+    "nothing to compare": (
+        [("[forward]", "[]")],
+        ["toy.yaml:11:13: agreement.modes: ", "write agreement: null (--set agreement=null)"],
+    ),
     "missing key": ([("loss: cross_entropy\n", "")], ["toy.yaml:1:1: missing key 'loss'"]),
     "out of range": (
         [("rate: 0.1", "rate: -1")],
@@ -279,6 +299,9 @@ def test_a_mistake_without_a_place_in_a_file_has_null_for_it(
         ("training.epoch=3", "unknown key 'epoch'; did you mean epochs?"),
         ("network.9.linear=3", "network is a list of 3 items and has no item 9"),
         ("name.x=3", "name is 'toy' and has no key 'x'"),
+        ("mode.forward.seeds=outputs", "--set 'mode={forward: {seeds: outputs}}'"),
+        ("optimizer.adam.learning_rate=0.1", "--set 'optimizer={adam: {learning_rate: 0.1}}'"),
+        ("agreement.modes=[]", "--set agreement=null"),
         ("training.epochs=[", "the text ends inside a list or a mapping"),
         ("network.0.linear.units=1e3", "expected an integer, not 1000.0"),
     ],

@@ -44,9 +44,15 @@ REFUSALS = [
     ("network.last=tanh", "network is a list of 3 items and has no item last", "use 0 to 2"),
     ("network." + "9" * 5000 + "=tanh", "network is a list of 3 items and has no item 99", "use 0 to 2"),
     ("modes.0=tanh", "modes is a list of 0 items and has no item 0", "modes=[…]"),
-    ("name.first=x", "name is 'toy' and has no key 'first'", "name={…}"),
-    ("optimizer.adam.rate=1", "optimizer is 'sgd' and has no key 'adam'", "optimizer={…}"),
-    ("network.0.linear.units.x=1", "network.0.linear.units is 3 and has no key 'x'", "={…}"),
+    ("name.first=x", "name is 'toy' and has no key 'first'", "to replace it: --set 'name={first: x}'"),
+    (
+        "optimizer.adam.rate=1",
+        "optimizer is 'sgd' and has no key 'adam'",
+        "--set 'optimizer={adam: {rate: 1}}'",
+    ),
+    ("name.a=[no, 'no: ', null, 1e-3]", "name is 'toy'", "--set 'name={a: [no, \"no: \", null, 0.001]}'"),
+    ("name.a=" + "x" * 300, "name is 'toy' and has no key 'a'", "--set 'name=…'"),
+    ("network.0.linear.units.x=1", "network.0.linear.units is 3 and has no key 'x'", "linear.units={x: 1}'"),
     ("name={a: 1, a: 2}", "the key 'a' is here a second time, after column 7", "keep one"),
     ("name=[1, 2}", "expected ',' or ']' to go on with what begins at column 6", "']'"),
     ("name=[1", "the text ends inside a list or a mapping", "close it"),
@@ -96,6 +102,25 @@ def test_what_an_override_replaces_has_no_place_in_the_file(document: Document) 
     changed = document.with_override("network=[tanh]")
     assert str(changed.place(("network", 1))) == "--set network=[tanh]"
     assert str(changed.place(("name",))) == "a.yaml:1:1"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "first", "advice"),
+    [
+        (["network.0.tanh.x=1"], "network.0.tanh: network.0 is linear already", "{tanh: {x: 1}}'"),
+        (
+            ["optimizer.adam.rate=1", "optimizer.adam.beta=2"],
+            "optimizer.adam: optimizer is sgd already, beside which there can be no adam",
+            "to replace it: --set 'optimizer={adam: {rate: 1, beta: 2}}'",
+        ),
+    ],
+)  # fmt: skip
+def test_an_override_that_puts_a_component_beside_another_tells_what_to_type(
+    complaint: Callable[..., str], overrides: list[str], first: str, advice: str
+) -> None:
+    lines = complaint("network: [{linear: {units: 3}}]\noptimizer: {sgd: {}}\n", *overrides).splitlines()
+    assert lines[0].startswith(f"--set {overrides[0]}: {first}")
+    assert advice in lines[-1]
 
 
 def test_the_last_of_several_overrides_wins(document: Document) -> None:

@@ -55,6 +55,11 @@ MISTAKES = [
     ("sizes: [a]", "1:9: sizes.0: expected an integer, not 'a'", ""),
     ("optimizer: sdg", "1:1: optimizer: expected a number or an optimizer, not 'sdg'", "did you mean sgd?"),
     ("optimizer: [1]", "1:1: optimizer: expected a number or an optimizer, not a list of 1 item", ""),
+    (
+        "network: [{linear: {}, tanh: {}}]",
+        "1:11: network.0: a layer is its name (linear) or {name: {options}}, not a mapping with the 2",
+        "",
+    ),
     ("optimizer: {adam: {}}", "1:13: optimizer.adam: there is no optimizer 'adam'; there are sgd", ""),
     ("optimizer: .inf", "1:1: optimizer: expected a finite number, not .inf", ""),
     (
