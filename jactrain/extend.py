@@ -3,10 +3,21 @@
 from jactrain.arrays import Array, Namespace, Path, Shape, Tree, erf, size_of
 from jactrain.data.base import Classification, Dataset, Outline, Regression, Source, Task, sources
 from jactrain.errors import DataError, ShapeError, UnsupportedError
-from jactrain.layers.base import Cost, Elementwise, Layer, PerturbationCost, Product, layers
-from jactrain.losses.base import Loss, LossCost, RegressionLoss, losses
-from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes
+from jactrain.layers.base import (
+    Cost,
+    Elementwise,
+    Kept,
+    Layer,
+    Moved,
+    MovedCost,
+    PerturbationCost,
+    Product,
+    layers,
+    require_one_axis,
+)
 from jactrain.linearization import Work
+from jactrain.losses.base import Loss, LossCost, RegressionLoss, as_columns, losses
+from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes
 from jactrain.objective import Batch, Objective
 from jactrain.optimizers.base import Optimizer, State, optimizers
 from jactrain.optimizers.schedules import Schedule, schedules
@@ -21,10 +32,13 @@ __all__ = [
     "Elementwise",
     "Exactness",
     "GradientResult",
+    "Kept",
     "Layer",
     "Loss",
     "LossCost",
     "Mode",
+    "Moved",
+    "MovedCost",
     "Namespace",
     "Objective",
     "Optimizer",
@@ -44,11 +58,13 @@ __all__ = [
     "Tree",
     "UnsupportedError",
     "Work",
+    "as_columns",
     "erf",
     "layers",
     "losses",
     "modes",
     "optimizers",
+    "require_one_axis",
     "schedules",
     "size_of",
     "sources",

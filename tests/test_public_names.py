@@ -12,12 +12,12 @@ from jactrain.layers import layers
 PUBLIC = ["Network", "build", "load_config", "load_run", "run", "value_and_gradient"]
 EXTEND = [
     *("Array", "Batch", "Classification", "Cost", "DataError", "Dataset"),
-    *("Elementwise", "Exactness", "GradientResult", "Layer", "Loss", "LossCost"),
-    *("Mode", "Namespace", "Objective", "Optimizer", "Outline", "Path"),
+    *("Elementwise", "Exactness", "GradientResult", "Kept", "Layer", "Loss", "LossCost"),
+    *("Mode", "Moved", "MovedCost", "Namespace", "Objective", "Optimizer", "Outline", "Path"),
     *("PerturbationCost", "Plan", "Product", "Regression", "RegressionLoss", "Schedule"),
     *("Shape", "ShapeError", "Source", "State", "Task", "Tree"),
-    *("UnsupportedError", "Work", "erf", "layers", "losses", "modes"),
-    *("optimizers", "schedules", "size_of", "sources"),
+    *("UnsupportedError", "Work", "as_columns", "erf", "layers", "losses", "modes"),
+    *("optimizers", "require_one_axis", "schedules", "size_of", "sources"),
 ]
 
 

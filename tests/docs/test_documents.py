@@ -1,5 +1,6 @@
 """What the documents say is run: Python blocks, YAML blocks, links, the example of a custom layer."""
 
+import inspect
 import json
 import os
 import re
@@ -13,14 +14,18 @@ from jactrain.config.build import check
 from jactrain.config.load import validated
 from jactrain.config.models import Config
 from jactrain.config.yaml import parse
+from jactrain.layers.base import Cost, Layer
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "runs/README.md"])
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+LAYERS = (ROOT / "docs/custom_layers.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str, document: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", document, re.DOTALL)
 
 
 @pytest.mark.parametrize("block", blocks("python"))
@@ -86,3 +91,42 @@ def test_the_custom_layer_trains_as_a_plug_in_and_its_products_agree(tmp_path: P
     errors = [measurement["relative_error"] for measurement in json.loads(done.stdout)["agreement"]]
     assert len(errors) == 2
     assert max(errors) < 1e-9
+
+
+def test_the_elementwise_layer_trains_and_its_slope_agrees_with_its_value(tmp_path: Path) -> None:
+    (module,) = blocks("python", LAYERS)
+    (tmp_path / "arctan.py").write_text(module, encoding="utf-8")
+    config = (ROOT / "docs/examples/snake.yaml").read_text(encoding="utf-8")
+    (tmp_path / "my.yaml").write_text(config.replace("snake: {frequency: 0.5}", "arctan"), encoding="utf-8")
+    changes = ["training.epochs=2", "agreement.modes=[forward, complex_step, finite_difference]"]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "jactrain", "run", "my.yaml", "--plugin", "arctan", "--json"),
+            *(argument for change in changes for argument in ("--set", change)),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    errors = {line["mode"]: line["relative_error"] for line in json.loads(done.stdout)["agreement"]}
+    assert errors.keys() == {"forward", "complex_step", "finite_difference"}
+    assert max(errors["forward"], errors["complex_step"]) < 1e-12
+    assert errors["finite_difference"] < 1e-6
+
+
+def test_the_table_of_methods_is_that_of_a_layer() -> None:
+    rows = [line.split("|")[1] for line in LAYERS.splitlines() if line.startswith("| `") and "(" in line]
+    told = re.findall(r"`(\w+)\(", "".join(rows))
+    own = [name for name, value in vars(Layer).items() if callable(value) and not name.startswith("_")]
+    assert sorted(told) == sorted(own)
+    signatures = re.findall(r"`(\w+)\(([\w, ]+)\)`", "".join(rows))
+    for name, arguments in signatures:
+        assert arguments == ", ".join(list(inspect.signature(getattr(Layer, name)).parameters)[1:])
+
+
+def test_the_fields_of_a_cost_are_told() -> None:
+    table = LAYERS.partition("| field | of |")[2]
+    assert re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE))) == list(
+        Cost._fields
+    )
