@@ -151,6 +151,7 @@ LAYERS: dict[str, LayerRow] = {
         # Two features have two values after normalisation whatever they were: with a small epsilon their
         # Jacobian is nothing but rounding.
         [({}, (5,)), ({"epsilon": 0.5}, (2,)), ({}, (1,)), ({"epsilon": 0.1}, (4,))],
+        forward_counted=True,
     ),
     "leaky_relu": LayerRow(
         lambda jax, o, p, x, noise: jax.nn.leaky_relu(x, o.negative_slope),

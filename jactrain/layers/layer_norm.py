@@ -25,9 +25,12 @@ class LayerNorm(Layer):
         return {"gain": np.ones(input_shape), "bias": np.zeros(input_shape)}
 
     def cost(self, input_shape: Shape) -> Cost:
-        """Return three multiply-adds a feature forward, four for a product, one for a parameter's."""
+        """Return three multiply-adds a feature forward, four for a product, one for a parameter's.
+
+        Forward also takes a root and a division, whatever the number of features.
+        """
         n = require_one_axis(self, input_shape)
-        return Cost(forward=3 * n, jvp=4 * n, vjp=4 * n, parameter_jvp=n, parameter_vjp=n)
+        return Cost(forward=3 * n + 2, jvp=4 * n, vjp=4 * n, parameter_jvp=n, parameter_vjp=n)
 
     def kept(self, input_shape: Shape) -> Kept:
         """Return the normalised features and one over the standard deviation."""

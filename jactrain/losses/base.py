@@ -12,7 +12,7 @@ The objective is the mean over the examples; the mean over the outputs is the lo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -21,11 +21,9 @@ from jactrain.data.base import Classification, Task
 from jactrain.errors import DataError
 from jactrain.registry import Component, Registry
 
-Prediction: TypeAlias = Literal["class", "number"]
-
 
 class LossCost(NamedTuple):
-    """Multiply-adds, per example and stacked vector, of `forward` and of the two products."""
+    """Multiply-adds, per example and stacked vector, of `forward` and of the two products; means are free."""
 
     forward: int
     jvp: int
@@ -67,9 +65,9 @@ class Loss(Component, ABC):
         """Return `v̄ slope`, `(K, N, m)`."""
         return value_bar[..., None] * self.slope(xp, residual)
 
+    @abstractmethod
     def cost(self, outputs: int) -> LossCost:
-        """Return one multiply-add an output for each."""
-        return LossCost(outputs, outputs, outputs)
+        """Return the multiply-adds per example of `forward` and the products."""
 
     @abstractmethod
     def predictions(self, outputs: Array) -> Array:
@@ -83,6 +81,8 @@ class RegressionLoss(Loss):
     """A loss between numbers, averaged over the outputs: state the value and slope of one difference."""
 
     working_arrays: ClassVar[int] = 4
+    # Multiply-adds of one difference's value.
+    value_cost: ClassVar[int] = 1
 
     @abstractmethod
     def value(self, xp: Namespace, difference: Array) -> Array:
@@ -113,6 +113,10 @@ class RegressionLoss(Loss):
     def slope(self, xp: Namespace, residual: Array) -> Array:
         """Return the slope of every difference over the number of outputs."""
         return self.slope_of(xp, residual) / residual.shape[-1]
+
+    def cost(self, outputs: int) -> LossCost:
+        """Return a value an output, and one multiply-add an output for each product."""
+        return LossCost(self.value_cost * outputs, outputs, outputs)
 
     def predictions(self, outputs: Array) -> Array:
         """Return the outputs."""

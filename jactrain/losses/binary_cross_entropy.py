@@ -61,8 +61,8 @@ class BinaryCrossEntropy(Loss):
         return ((1 - targets) * one - targets * zero) / ((1 + small) * outputs.shape[-1])
 
     def cost(self, outputs: int) -> LossCost:
-        """Return exponential, logarithm and product for the value, one product for each vector."""
-        return LossCost(forward=3 * outputs, jvp=outputs, vjp=outputs)
+        """Return exponential, logarithm and two products an output, and one for each vector."""
+        return LossCost(forward=4 * outputs, jvp=outputs, vjp=outputs)
 
     def predictions(self, outputs: Array) -> Array:
         """Return class 1 where the logit is positive; columns `(N, m)` for several outputs."""

@@ -65,8 +65,8 @@ class CrossEntropy(Loss):
         return (others - rest[..., None] * targets) / total[..., None]
 
     def cost(self, outputs: int) -> LossCost:
-        """Return exponential and two products for the value, one product for each vector."""
-        return LossCost(forward=3 * outputs, jvp=outputs, vjp=outputs)
+        """Return exponential and three products an output and two functions a row; one product a vector."""
+        return LossCost(forward=4 * outputs + 2, jvp=outputs, vjp=outputs)
 
     def predictions(self, outputs: Array) -> Array:
         """Return the class with the largest logit."""

@@ -15,6 +15,7 @@ class Huber(RegressionLoss):
     """Half the squared difference near zero, linear beyond delta (Huber 1964), averaged over the outputs."""
 
     working_arrays: ClassVar[int] = 6
+    value_cost: ClassVar[int] = 3
 
     delta: float = Field(1.0, gt=0, description="Where the parabola turns into lines.")
 

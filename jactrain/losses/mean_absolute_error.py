@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from jactrain.arrays import Array, Namespace
 from jactrain.losses.base import RegressionLoss, losses
 
@@ -9,6 +11,8 @@ from jactrain.losses.base import RegressionLoss, losses
 @losses.register("mean_absolute_error")
 class MeanAbsoluteError(RegressionLoss):
     """The mean over the outputs of the absolute difference; its slope at the kink, 0, is 0."""
+
+    value_cost: ClassVar[int] = 0
 
     def value(self, xp: Namespace, difference: Array) -> Array:
         """Return `|d|`, signed by the real part so that it extends to complex differences."""

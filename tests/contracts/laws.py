@@ -576,8 +576,12 @@ def loss_examples_never_mix(case: LossCase, dtype: Any) -> None:
 
 
 def loss_cost_is_counted(case: LossCase, dtype: Any = np.float64) -> None:
-    """One vector more in the stack costs what `cost` says for `jvp` and `vjp`, exactly."""
+    """One vector more in the stack costs what `cost` says, and so does one network more, exactly."""
     point, cost = loss_point_of(case, np.float64), case.loss.cost(case.outputs)
+    two, three = (
+        multiply_adds(partial(case.loss.forward, np), case.z(np.float64, k), point.targets) for k in (2, 3)
+    )
+    _require_cost(case, "forward", three - two, cost.forward)
     for product, stack in (("jvp", point.z_dot), ("vjp", point.value_bar)):
         rule = partial(getattr(case.loss, product), np)
         two, three = (multiply_adds(rule, point.residual, stack[:k]) for k in (2, 3))
