@@ -15,8 +15,9 @@ from jactrain.training.experiment import Experiment, Generators, generators
 class TrainingState:
     """The point that a training has reached.
 
-    step, epoch: how many are finished. seconds: spent on gradients and optimizer steps, not on
-    evaluation, agreement or writing. multiply_adds: counted by the mode.
+    step, epoch: how many are finished. seconds: spent on whole steps, which are batches with their noise,
+    gradients with what prepares them, checks and optimizer, without evaluation, agreement and writing.
+    multiply_adds: counted by the mode.
     """
 
     parameters: Array

@@ -178,7 +178,7 @@ def test_every_planted_fault_of_every_loss_is_caught(case):
 @pytest.mark.parametrize("case", LOSS_CASES, ids=lambda case: case.name)
 def test_a_wrong_cost_of_a_loss_is_caught(case):
     cost = case.loss.cost(case.outputs)
-    for product in ("jvp", "vjp"):
+    for product in cost._fields:
         wrong = cost._replace(**{product: getattr(cost, product) + 1})
         spoilt = _with_loss(case, {"cost": lambda self, outputs, wrong=wrong: wrong})
         with pytest.raises(AssertionError, match=f"cost is counted: {product} counted"):

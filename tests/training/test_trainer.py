@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from jactrain.errors import DivergedError
+from jactrain.linearization import Work
 from jactrain.modes.base import GradientResult
-from jactrain.objective import Batch, Work
+from jactrain.objective import Batch
+from jactrain.training import trainer
 from jactrain.training.events import Listener
 from jactrain.training.metrics import evaluate
 from jactrain.training.state import TrainingState
@@ -111,6 +113,30 @@ def test_an_improvement_has_a_least_size(experiment: Callable) -> None:
     rule = {"patience": 3, "minimum_improvement": 1e9}
     state = trained(experiment(training={"epochs": 50, "early_stopping": rule}))
     assert (state.epoch, state.best_epoch) == (4, 1)  # any loss is better than none
+
+
+def test_seconds_are_those_of_steps_with_their_batches(
+    experiment: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+
+    def passing(seconds: float, function: Callable) -> Callable:
+        def later(*arguments: object) -> object:
+            nonlocal now
+            now += seconds
+            return function(*arguments)
+
+        return later
+
+    monkeypatch.setattr(trainer, "perf_counter", lambda: now)
+    monkeypatch.setattr(trainer, "require_finite_gradient", passing(1.0, trainer.require_finite_gradient))
+    monkeypatch.setattr(trainer, "batches", passing(0.5, trainer.batches))
+    monkeypatch.setattr(trainer, "measure", passing(1000.0, trainer.measure))
+    history = History()
+    monkeypatch.setattr(history, "on_step", passing(1000.0, history.on_step))
+    monkeypatch.setattr(history, "on_epoch", passing(1000.0, history.on_epoch))
+    state = trained(experiment(), history)  # 4 epochs of 3 steps
+    assert (state.epoch, state.step, state.seconds) == (4, 12, 14.0)
 
 
 @pytest.mark.parametrize(
