@@ -45,7 +45,7 @@ def load_plugins(modules: Sequence[str] | None) -> None:
 
 def echo_json(value: Any) -> None:
     """Print `value` as JSON on stdout."""
-    from jactrain.runs.files import as_json
+    from jactrain.files import as_json
 
     typer.echo(as_json(value, indent=2))
 

@@ -28,8 +28,8 @@ def command(
     from jactrain.config.models import REGISTRIES, Config
     from jactrain.config.schema import json_schema
     from jactrain.errors import UsageError
+    from jactrain.files import as_json
     from jactrain.registry import suggest
-    from jactrain.runs.files import as_json
 
     load_plugins(plugins)
     groups = {registry.group: registry for registry in REGISTRIES}

@@ -48,8 +48,8 @@ def command(
     from jactrain.config.build import build
     from jactrain.config.files import load_document, located
     from jactrain.config.resolved import resolved
+    from jactrain.files import as_json, write_atomically
     from jactrain.objective import Batch
-    from jactrain.runs.files import as_json, write_atomically
     from jactrain.runs.model import named_parameters
 
     load_plugins(plugins)

@@ -29,8 +29,8 @@ def command(
     from importlib.resources import files
 
     from jactrain.errors import UsageError
+    from jactrain.files import write_text
     from jactrain.registry import suggest
-    from jactrain.runs.files import write_text
 
     folder = files("jactrain.cli").joinpath("templates")
     names = sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir())

@@ -34,9 +34,9 @@ def command(
 
     from jactrain.data.base import Classification
     from jactrain.data.inputs import read_inputs
+    from jactrain.files import write_text
     from jactrain.runs.configuration import configuration_of
     from jactrain.runs.directory import RunDirectory
-    from jactrain.runs.files import write_text
     from jactrain.runs.model import Model
 
     load_plugins(plugins)

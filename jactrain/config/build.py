@@ -3,45 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from jactrain.config.compared import Compared, check_plans, compared
 from jactrain.config.models import Config
+from jactrain.config.noting import located_at, noting
 from jactrain.data.base import Classification, Dataset, Outline, Task
-from jactrain.data.preparation import Scaling, split
+from jactrain.data.preparation import Scaling, most_kept, split
 from jactrain.errors import (
     ConfigurationError,
-    DataError,
     KeyPath,
     Mistake,
     ShapeError,
-    UnsupportedError,
 )
 from jactrain.layers.base import Layer
 from jactrain.layers.chain import names_of
 from jactrain.layers.linear import Linear
 from jactrain.layers.residual import Residual
-from jactrain.modes import modes
-from jactrain.modes.base import Mode
 from jactrain.network import Network
 from jactrain.objective import Objective
 from jactrain.training.experiment import Experiment, Part, generators
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 
 _MOST_PARAMETERS = 2**31  # 16 GiB in float64, and training holds several vectors of that length
-
-
-class Compared(NamedTuple):
-    """The modes that are compared with the one that trains, and what is to be said of the choice."""
-
-    modes: tuple[Mode, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,11 +51,13 @@ class Blueprint:
 def check(config: Config) -> Blueprint:
     """Return the blueprint of `config`; ConfigurationError with every mistake there is.
 
-    Reads csv and npz files, and splits, scales and encodes them; loads no named dataset.
+    Reads csv and npz files, and splits, scales and encodes them. A named dataset is loaded only where its
+    outline leaves open whether a batch is too large.
     """
     blueprint = _blueprint(config)
-    if config.data.source.outline_loads:
-        _examples(config, blueprint)
+    loads = config.data.source.outline_loads
+    examples = len(_examples(config, blueprint).training.x) if loads else config.training.batch_size
+    check_plans(config, blueprint.objective, blueprint.agreement, examples)
     return blueprint
 
 
@@ -76,6 +68,7 @@ def build(config: Config) -> Experiment:
     """
     blueprint = _blueprint(config)
     examples = _examples(config, blueprint)
+    check_plans(config, blueprint.objective, blueprint.agreement, len(examples.training.x))
     parameters = generators(config.seed).parameters
     dtype = np.dtype(config.dtype)
     agreement = config.agreement
@@ -104,16 +97,16 @@ def _blueprint(config: Config) -> Blueprint:
     mistakes: list[Mistake] = []
     outline = outputs = objective = None
     agreement = Compared()
-    with _noting(mistakes, ("data", "source", config.data.source.kind)):
+    with noting(mistakes, ("data", "source", config.data.source.kind)):
         outline = config.data.source.outline()
     if outline is not None:
-        with _noting(mistakes, ("loss",)):
+        with noting(mistakes, ("loss",)):
             outputs = config.loss.outputs_for(outline.task)
         _check_sizes(config, outline, mistakes)
         if outputs is not None:
             objective = _objective(config, outline, outputs, mistakes)
     if objective is not None:
-        agreement = _compared(config, objective, mistakes)
+        agreement = compared(config, objective, mistakes)
     _check_settings(config, mistakes)
     if mistakes or outline is None or objective is None:
         raise ConfigurationError(mistakes)
@@ -135,31 +128,36 @@ def _examples(config: Config, blueprint: Blueprint) -> _Examples:
     """Return the data as training takes them; ConfigurationError where they cannot be used as described."""
     data, loss = config.data, config.loss
     dtype, outputs = np.dtype(config.dtype), blueprint.network.output_shape[0]
-    with _located_at(("data", "source", data.source.kind)):
-        dataset = data.source.load()
-    with _located_at(("data", "validation")):
-        training, validation = split(dataset, data.validation, generators(config.seed).split)
-    with _located_at(("data", "scale")):
+    training, validation = _parts(config)
+    with located_at(("data", "scale")):
         input_scaling = Scaling.fit(data.scale, training.x)
     target_scaling = None
-    if not isinstance(dataset.task, Classification):
-        with _located_at(("data", "scale_targets")):
+    if not isinstance(training.task, Classification):
+        with located_at(("data", "scale_targets")):
             target_scaling = Scaling.fit(data.scale_targets, training.y)
 
     def part(examples: Dataset) -> Part:
         y = examples.y if target_scaling is None else target_scaling.apply(examples.y)
-        with _located_at(("loss",)):
+        with located_at(("loss",)):
             targets = loss.encode(y, outputs)
         return Part(input_scaling.apply(examples.x).astype(dtype), targets.astype(dtype), examples.y)
 
     return _Examples(
-        dataset.task,
-        dataset.features,
+        training.task,
+        training.features,
         part(training),
         None if validation is None else part(validation),
         input_scaling,
         target_scaling,
     )
+
+
+def _parts(config: Config) -> tuple[Dataset, Dataset | None]:
+    """Return the training and the validation part of the data, in their own units."""
+    with located_at(("data", "source", config.data.source.kind)):
+        dataset = config.data.source.load()
+    with located_at(("data", "validation")):
+        return split(dataset, config.data.validation, generators(config.seed).split)
 
 
 def _objective(config: Config, outline: Outline, outputs: int, mistakes: list[Mistake]) -> Objective | None:
@@ -224,66 +222,24 @@ def layer_path(layers: Sequence[Layer], name: str) -> KeyPath:
 
 
 def _check_sizes(config: Config, outline: Outline, mistakes: list[Mistake]) -> None:
-    kept = round(config.data.validation * outline.examples)
-    if config.data.validation > 0:
-        kept = min(max(kept, 1), outline.examples - 1)
-    examples = outline.examples - kept
-    if config.training.batch_size > examples:
+    batch = config.training.batch_size
+    examples = outline.examples - most_kept(outline.examples, config.data.validation)
+    if batch > examples and isinstance(outline.task, Classification):
+        # Classes may keep more for training than the outline tells, so that the data have to be split.
+        try:
+            examples = len(_parts(config)[0].x)
+        except ConfigurationError as error:
+            mistakes.extend(error.mistakes)
+            return
+    if batch > examples:
         mistakes.append(
             Mistake(
                 ("training", "batch_size"),
-                f"a batch of {config.training.batch_size} is larger than the {examples} training examples "
-                f"({outline.examples} less the validation part)",
+                f"a batch of {batch} is larger than the training part of {examples} "
+                f"({outline.examples} examples less those for validation)",
                 f"set batch_size to at most {examples}",
             )
         )
-
-
-def _compared(config: Config, objective: Objective, mistakes: list[Mistake]) -> Compared:
-    """Return the modes to compare with the training mode, after noting what cannot be done.
-
-    The training mode itself, which `--set mode=` may have taken from the list, gives its place to reverse.
-    """
-    with _noting(mistakes, ("mode",)):
-        config.mode.require_products(objective)
-    listed = config.agreement.modes if config.agreement else []
-    for index, mode in enumerate(listed):
-        path = ("agreement", "modes", index)
-        if mode != config.mode:
-            with _noting(mistakes, path):
-                mode.require_products(objective)
-        if mode in listed[:index]:
-            mistakes.append(Mistake(path, f"{mode.label} is listed twice", "leave one out"))
-    if config.mode not in listed:
-        return Compared(tuple(listed))
-    reverse = modes.resolve("reverse")
-    place = [] if reverse in (config.mode, *listed) or not _serves(reverse, objective) else [reverse]
-    index = listed.index(config.mode)
-    kept = [*listed[:index], *place, *listed[index + 1 :]]
-    if not kept:
-        mistakes.append(_nothing_to_compare(config, objective))
-    instead = "reverse is compared with it instead" if place else "it is left out"
-    note = f"agreement.modes lists {config.mode.label}, which is the training mode: {instead}"
-    return Compared(tuple(kept), (note,))
-
-
-def _nothing_to_compare(config: Config, objective: Objective) -> Mistake:
-    others = (modes.resolve(name) for name in ("forward", "finite_difference"))
-    other = next(mode for mode in others if mode != config.mode and _serves(mode, objective))
-    return Mistake(
-        ("agreement", "modes", 0),
-        f"{config.mode.label} is the training mode, and nothing is checked by comparing it with itself",
-        f"compare with another: --set 'agreement.modes=[{other.label}]'\nor with none: --set agreement=null",
-    )
-
-
-def _serves(mode: Mode, objective: Objective) -> bool:
-    """Tell whether the network has the products that `mode` uses."""
-    try:
-        mode.require_products(objective)
-    except UnsupportedError:
-        return False
-    return True
 
 
 def _check_settings(config: Config, mistakes: list[Mistake]) -> None:
@@ -295,23 +251,3 @@ def _check_settings(config: Config, mistakes: list[Mistake]) -> None:
                 "keep some examples for validation, or set early_stopping to null",
             )
         )
-
-
-@contextmanager
-def _noting(mistakes: list[Mistake], path: KeyPath) -> Iterator[None]:
-    """Turn a DataError or UnsupportedError into a mistake at `path`."""
-    try:
-        with _located_at(path):
-            yield
-    except ConfigurationError as error:
-        mistakes.extend(error.mistakes)
-
-
-@contextmanager
-def _located_at(path: KeyPath) -> Iterator[None]:
-    """Turn a DataError or UnsupportedError into a ConfigurationError with one mistake at `path`."""
-    try:
-        yield
-    except (DataError, UnsupportedError) as error:
-        message, _, more = str(error).partition("\n")  # a file's complaints are a line each
-        raise ConfigurationError([Mistake(path, message, more)]) from None

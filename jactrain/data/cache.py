@@ -11,7 +11,6 @@ import hashlib
 import importlib.metadata
 import json
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import platformdirs
 from jactrain.data.archive import read_arrays
 from jactrain.data.base import Dataset, Outline
 from jactrain.errors import DataError
+from jactrain.files import write_atomically
 
 # Part of every key: to be raised when a source computes something else from the same options.
 FORMAT = 1
@@ -68,14 +68,7 @@ def _read(path: Path, outline: Outline) -> Dataset | None:
 
 
 def _write(path: Path, dataset: Dataset) -> None:
-    """Write the whole file under another name and rename it: a reader sees all of it or nothing."""
+    features = np.array(dataset.features, dtype=np.str_)
     with contextlib.suppress(OSError):  # a full disk or a read-only folder costs time, not the run
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, x=dataset.x, y=dataset.y, features=np.array(dataset.features, dtype=np.str_))
-            os.replace(temporary, path)
-        except BaseException:  # an interruption leaves no half-written file behind
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_atomically(path, lambda file: np.savez(file, x=dataset.x, y=dataset.y, features=features))

@@ -28,7 +28,7 @@ def split(dataset: Dataset, validation: float, rng: np.random.Generator) -> tupl
     if validation == 0:
         return dataset, None
     order = rng.permutation(len(dataset.x))
-    wanted = min(max(round(validation * len(order)), 1), len(order) - 1)
+    wanted = most_kept(len(order), validation)
     chosen = _stratified(dataset.y[order], validation, wanted) if _has_classes(dataset) else slice(wanted)
     kept = np.zeros(len(order), dtype=bool)
     kept[chosen] = True
@@ -39,6 +39,11 @@ def split(dataset: Dataset, validation: float, rng: np.random.Generator) -> tupl
             "add examples, or set validation: 0"
         )
     return dataset.take(order[~kept]), dataset.take(order[kept])
+
+
+def most_kept(examples: int, validation: float) -> int:
+    """Return how many of `examples` `split` keeps for validation; of classes it may keep fewer."""
+    return min(max(round(validation * examples), 1), examples - 1) if validation > 0 else 0
 
 
 def _has_classes(dataset: Dataset) -> bool:

@@ -13,11 +13,11 @@ from jactrain.data.archive import read_arrays
 from jactrain.data.base import Classification, Regression, Task
 from jactrain.data.preparation import Scaling
 from jactrain.errors import DataError, RunError, ShapeError
+from jactrain.files import write_atomically
 from jactrain.losses.base import Loss
 from jactrain.network import Network
 from jactrain.runs.configuration import configuration_of
 from jactrain.runs.directory import RunDirectory
-from jactrain.runs.files import write_atomically
 from jactrain.training.experiment import Experiment
 
 _FACTS = (

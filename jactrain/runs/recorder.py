@@ -6,8 +6,8 @@ from types import TracebackType
 from typing import IO, Self
 
 from jactrain.agreement.monitor import Measurement
+from jactrain.files import as_json
 from jactrain.runs.directory import RunDirectory
-from jactrain.runs.files import as_json
 from jactrain.training.events import Listener
 from jactrain.training.state import TrainingState
 

@@ -18,8 +18,8 @@ from jactrain.config.files import load_document, located
 from jactrain.config.models import Config
 from jactrain.config.resolved import resolved_yaml
 from jactrain.errors import DivergedError
+from jactrain.files import as_json, write_bytes, write_text
 from jactrain.runs.directory import RunDirectory
-from jactrain.runs.files import as_json, write_bytes, write_text
 from jactrain.runs.model import Model
 from jactrain.runs.provenance import provenance
 from jactrain.runs.recorder import Recorder
@@ -110,8 +110,6 @@ def run(
         with located(document):
             return run(config, runs, given=document.data, listeners=listeners)
     experiment = build(config)
-    for examples in {config.training.batch_size, len(experiment.training.x)}:
-        config.mode.prepare(experiment.objective, examples, experiment.dtype)
     directory = RunDirectory.create(Path(runs), config.name)
     resolved = resolved_yaml(config)
     write_text(directory.resolved_config, resolved)

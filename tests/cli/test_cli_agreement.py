@@ -56,6 +56,20 @@ def test_reverse_takes_no_place_where_a_layer_lacks_its_products(
     assert "--set 'agreement.modes=[finite_difference]'" in done.err
 
 
+def test_differences_alone_can_be_compared_with_differences(
+    jactrain: Callable, toy: Callable, plug_in: str
+) -> None:
+    text = Path(f"{plug_in}.py").read_text().partition("    def jvp")[0]
+    Path(f"{plug_in}.py").write_text(text)
+    path = toy(("- tanh", "- one_way"), ("[forward]", "[finite_difference]"))
+    done = jactrain("run", path, "--plugin", plug_in, "--set", "mode=finite_difference")
+    assert done.code == 2
+    (line,) = (line for line in done.err.splitlines() if "compare with another: " in line)
+    advised = line.partition("--set '")[2].rstrip("'")
+    options = ["--set", "mode=finite_difference", "--set", advised]
+    assert jactrain("run", path, "--plugin", plug_in, *options).code == 0
+
+
 def test_agreement_says_at_which_step_and_on_how_many_examples(jactrain: Callable, toy: Callable) -> None:
     path = toy(("epochs: 1", "epochs: 2"), ("[forward]", "[forward], every: 5, examples: 7"))
     done = jactrain("run", path)  # 120 examples in batches of 20: 6 steps an epoch

@@ -145,7 +145,19 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
     ),
     "fewer examples than a batch": (
         [("batch_size: 20", "batch_size: 200")],
-        ["toy.yaml:10:23: training.batch_size: a batch of 200 is larger than the 120", "at most 120"],
+        ["toy.yaml:10:23: training.batch_size: a batch of 200 is larger than the", "at most 120"],
+    ),
+    "a batch larger than classes leave": (
+        [from_file("csv", "classes.csv"), ("batch_size: 20", "batch_size: 10")],
+        ["toy.yaml:10:23: training.batch_size: a batch of 10 is larger than the training part of 9 (10 ex"],
+    ),
+    "memory that does not suffice": (
+        [("mode: reverse", "mode: {reverse: {memory: 1KiB}}")],
+        ["toy.yaml:8:1: mode: ", "1 KiB"],
+    ),
+    "memory that does not suffice to compare": (
+        [("[forward]", "[{forward: {memory: 1KiB}}]")],
+        ["toy.yaml:11:21: agreement.modes.0: ", "1 KiB"],
     ),
     "not YAML": (
         [("epochs: 1,", "epochs: 1")],
@@ -212,6 +224,8 @@ def data(folder: Path) -> None:
     (folder / "text.csv").write_text("a,b,price\n1,2,3\n1,x,3\n4,5,6\n")
     (folder / "bad.csv").write_text("a,b,price\nx,2,3\n1,nan,3\n4,5\n")
     (folder / "empty.csv").write_text("")
+    labels = enumerate("aabcdefghi")
+    (folder / "classes.csv").write_text("x,kind\n" + "".join(f"{n},{kind}\n" for n, kind in labels))
 
 
 @pytest.mark.usefixtures("data")
@@ -229,6 +243,16 @@ def test_a_mistake_is_told_with_its_place_and_nothing_is_written(
     for part in said:
         assert part in done.err
     assert sorted(Path().iterdir()) == before
+
+
+@pytest.mark.usefixtures("data")
+def test_a_batch_of_all_that_classes_leave_for_training_is_accepted(
+    jactrain: Callable, toy: Callable
+) -> None:
+    # A fifth of 10 examples is 2, but of these classes only one has an example to give.
+    path = toy(from_file("csv", "classes.csv"), ("batch_size: 20", "batch_size: 9"))
+    assert jactrain("validate", path).code == 0
+    assert "1 step," in jactrain("run", path).out
 
 
 def test_all_mistakes_of_form_are_told_at_once(jactrain: Callable, toy: Callable) -> None:

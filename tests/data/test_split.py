@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jactrain.data.base import Classification, Dataset, Regression
-from jactrain.data.preparation import split
+from jactrain.data.preparation import most_kept, split
 from jactrain.errors import DataError
 
 fractions = st.floats(0, 1, exclude_min=True, exclude_max=True)
@@ -44,7 +44,7 @@ def test_both_parts_have_an_example_and_the_nearest_number_is_kept(
     count: int, fraction: float, seed: int
 ) -> None:
     training, validation = parts(numbers(count), fraction, seed)
-    assert len(validation.x) == min(max(round(fraction * count), 1), count - 1)
+    assert len(validation.x) == most_kept(count, fraction) == min(max(round(fraction * count), 1), count - 1)
     assert len(training.x) >= 1
 
 
@@ -64,7 +64,7 @@ def test_each_class_gives_its_share_up_to_less_than_one_example(
 def test_a_class_never_gives_its_last_example(sizes: list[int], fraction: float, seed: int) -> None:
     training, validation = parts(of_classes(sizes), fraction, seed)
     assert set(validation.y.tolist()) <= set(training.y.tolist())
-    assert len(validation.x) >= 1
+    assert 1 <= len(validation.x) <= most_kept(sum(sizes), fraction)
 
 
 def test_inputs_and_targets_stay_together() -> None:
@@ -96,6 +96,7 @@ def test_fraction_zero_keeps_nothing_and_draws_nothing() -> None:
     assert training is dataset
     assert validation is None
     assert rng.random() == np.random.default_rng(0).random()
+    assert most_kept(3, 0.0) == 0
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.0, 2.0, float("nan")])

@@ -12,8 +12,8 @@ from jactrain.config.load import validated
 from jactrain.config.models import Config
 from jactrain.config.yaml import parse
 from jactrain.errors import ConfigurationError, RunError, ShapeError
+from jactrain.files import as_json, write_atomically, write_text
 from jactrain.runs.directory import RunDirectory
-from jactrain.runs.files import as_json, write_atomically, write_text
 from jactrain.runs.model import Model, load_run
 from jactrain.runs.run import RunResult, run
 
