@@ -7,7 +7,7 @@
     │   ├── ConfigurationError     mistakes in a configuration, each with its place
     │   ├── DataError              a data file or dataset that cannot be used
     │   ├── ShapeError             arrays or layers whose sizes do not fit
-    │   ├── UnsupportedError       a mode needs a product that a layer does not have
+    │   ├── UnsupportedError       a mode needs what a layer or the loss does not have
     │   ├── OptionError            an option of a mode that does not fit the network or the batch
     │   │   └── MemoryBoundError   a bound on memory that cannot be kept
     │   ├── PlanError              a plan used for another signature than it was made for
@@ -89,7 +89,7 @@ class ShapeError(UsageError):
 
 
 class UnsupportedError(UsageError):
-    """A mode needs a product that a layer or loss of this network does not have."""
+    """A mode needs a product, or values at complex numbers, that a layer or the loss does not have."""
 
 
 class OptionError(UsageError):

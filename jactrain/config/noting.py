@@ -9,8 +9,8 @@ from jactrain.errors import (
     ConfigurationError,
     DataError,
     KeyPath,
-    MemoryBoundError,
     Mistake,
+    OptionError,
     UnsupportedError,
 )
 
@@ -30,6 +30,6 @@ def located_at(path: KeyPath) -> Iterator[None]:
     """Turn an error of data, or of what a mode can do, into a ConfigurationError at `path`."""
     try:
         yield
-    except (DataError, MemoryBoundError, UnsupportedError) as error:
+    except (DataError, OptionError, UnsupportedError) as error:
         message, _, more = str(error).partition("\n")  # a file's complaints are a line each
         raise ConfigurationError([Mistake(path, message, more)]) from None

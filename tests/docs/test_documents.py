@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,11 @@ def test_the_fields_of_a_cost_are_told() -> None:
     assert re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE))) == list(
         Cost._fields
     )
+
+
+def test_the_direction_of_imports_is_the_one_that_is_held() -> None:
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    held = " → ".join(contracts[0]["layers"]).replace("jactrain.", "")
+    assert f"`{held}`" in contributing
