@@ -74,3 +74,9 @@ def map_tree(function: Callable[[Any], Any], tree: Tree) -> Tree:
     if isinstance(tree, Mapping):
         return {name: map_tree(function, branch) for name, branch in tree.items()}
     return None if tree is None else function(tree)
+
+
+def ranges(count: int, width: int) -> Iterator[tuple[int, int]]:
+    """Yield `(start, stop)` of the pieces of `count` things, `width` at a time."""
+    for start in range(0, count, width):
+        yield start, min(start + width, count)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jactrain.arrays import Array, Namespace, Tree
+from jactrain.arrays import Array, Namespace, Shape, Tree
 from jactrain.network import Network
 
 
@@ -44,6 +44,11 @@ class NetworkLinearization:
         self._params = network.own_parameters(parameters)
         self._noise = network.own_noise(noise)
         self._residuals: list[Any] = [None] * len(network.links)
+
+    def shape_in_front(self, position: int) -> Shape:
+        """Return the shape of one example in front of a link, or behind the last one."""
+        links = self.network.links
+        return links[position].input_shape if position < len(links) else links[-1].output_shape
 
     def forward(self, position: int, x: Array, keep: bool = True) -> Array:
         """Return the output of one link for `x`; `keep` its residual, which its products need."""
@@ -102,12 +107,7 @@ class NetworkLinearization:
             return link.layer.parameter_vjp(self.xp, params, residual, y_bar, per_example=True)
         return link.layer.parameter_vjp(self.xp, params, residual, y_bar)
 
-    def parameter_gram(self, position: int, y_bar: Array) -> Array:
-        """Return the inner products `(K, N, K, N)` of one link's rows `ȳ_k B`, all with all."""
+    def parameter_rows(self, position: int, y_bar: Array) -> tuple[Array, Array]:
+        """Return factors `(N, q)` and `(K, N, r)` whose outer products are the rows `ȳ_k B` of one link."""
         layer = self.network.links[position].layer
-        return layer.parameter_gram(self.xp, self._params[position], self._residuals[position], y_bar)
-
-    def parameter_squares(self, position: int, y_bar: Array) -> Array:
-        """Return the squared lengths `(K, N)` of `ȳ_k B` of every example and vector, of one link."""
-        layer = self.network.links[position].layer
-        return layer.parameter_squares(self.xp, self._params[position], self._residuals[position], y_bar)
+        return layer.parameter_rows(self.xp, self._params[position], self._residuals[position], y_bar)

@@ -486,6 +486,8 @@ MODES: dict[str, list[dict[str, Any]]] = {
     "spsa": [{}, {"directions": 5, "distribution": "gaussian", "memory": "64KiB"}, {"step": 1e-3}],
     "feedback_alignment": [{}, {"seed": 1, "memory": "64KiB"}],
     "direct_feedback_alignment": [{}, {"seed": 1}],
+    "mixed": [{}, {"memory": "64KiB"}],
+    "auto": [{}, {"memory": "16KiB"}],
     "complex_step": [{}, {"dtype": "float64"}, {"memory": "16KiB"}],
 }
 

@@ -3,39 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
-from jactrain.arrays import Array
+import numpy as np
+
+from jactrain.arrays import Array, Shape, ranges
 from jactrain.jacobian.chain import Factor
 from jactrain.jacobian.plan import Product, Suffixes
-from jactrain.linearization import NetworkLinearization
+from jactrain.linearization import Work
 
 # One matrix `M(i, j)` an example, (N, n_j, n_i); several of them are a product left undone, leftmost first.
 Matrices: TypeAlias = tuple[Array, ...]
 
 
-def accumulate_product(
-    point: NetworkLinearization, factors: Sequence[Factor], product: Product | None
-) -> Array:
-    """Return `M(0, l)` of all examples, `(N, n_l, n_0)`, as `product` says; all links have been run."""
-    if product is None:
-        size = point.network.links[-1].output_size
-        return point.xp.broadcast_to(point.xp.eye(size), (point.examples, size, size))
+class Point(Protocol):
+    """What carrying out a plan needs of a linearization."""
+
+    inputs: Array
+    examples: int
+    work: Work
+
+    def shape_in_front(self, position: int) -> Shape:
+        """Return the shape of one example in front of a link, or behind the last one."""
+        ...
+
+    def jvp(self, position: int, x_dot: Array) -> Array:
+        """Return `A ẋ` of one link."""
+        ...
+
+    def vjp(self, position: int, y_bar: Array) -> Array:
+        """Return `ȳ A` of one link."""
+        ...
+
+
+_PIECE = 2**19  # bytes, of the second-level cache
+
+
+def accumulate_product(point: Point, factors: Sequence[Factor], product: Product) -> Array:
+    """Return `M(0, l)` of all examples, `(N, n_l, n_0)`, as `product` says; the links have been run."""
     return _Accumulation(point, factors).product(product)
 
 
 def accumulate_suffixes(
-    point: NetworkLinearization, factors: Sequence[Factor], suffixes: Suffixes | None
+    point: Point, factors: Sequence[Factor], suffixes: Suffixes | None
 ) -> dict[int, Matrices]:
     """Return `M(k, l)` of all examples, by position k of the chain; all links have been run."""
     return {} if suffixes is None else _Accumulation(point, factors).suffixes(suffixes)
 
 
 class _Accumulation:
-    def __init__(self, point: NetworkLinearization, factors: Sequence[Factor]) -> None:
+    def __init__(self, point: Point, factors: Sequence[Factor]) -> None:
         self._point = point
         self._factors = factors
-        self._xp = point.xp
         self._dtype = point.inputs.dtype
 
     def product(self, product: Product) -> Array:
@@ -83,14 +102,14 @@ class _Accumulation:
         """Return the identity at a position, `(N, n, n)`."""
         factors = self._factors
         size = factors[position].inputs if position < len(factors) else factors[-1].outputs
-        eye = self._xp.eye(size, dtype=self._dtype)
-        return self._xp.broadcast_to(eye, (self._point.examples, size, size))
+        eye = np.eye(size, dtype=self._dtype)
+        return np.broadcast_to(eye, (self._point.examples, size, size))
 
     def _push(self, matrix: Array, start: int, stop: int) -> Array:
         """Return `M(start, stop)` times `matrix`, whose columns are pushed through the links."""
         links = range(self._factors[start].start, self._factors[stop - 1].stop)
         columns = matrix.transpose(2, 0, 1)
-        stack = columns.reshape((*columns.shape[:2], *self._point.network.links[links[0]].input_shape))
+        stack = columns.reshape((*columns.shape[:2], *self._point.shape_in_front(links[0])))
         for position in links:
             stack = self._point.jvp(position, stack)
         return stack.reshape((*stack.shape[:2], -1)).transpose(1, 2, 0)
@@ -99,7 +118,7 @@ class _Accumulation:
         """Return `matrix` times `M(start, stop)`, through which its rows are pulled."""
         links = range(self._factors[start].start, self._factors[stop - 1].stop)
         rows = matrix.transpose(1, 0, 2)
-        stack = rows.reshape((*rows.shape[:2], *self._point.network.links[links[-1]].output_shape))
+        stack = rows.reshape((*rows.shape[:2], *self._point.shape_in_front(links[-1] + 1)))
         for position in reversed(links):
             stack = self._point.vjp(position, stack)
         return stack.reshape((*stack.shape[:2], -1)).transpose(1, 0, 2)
@@ -107,5 +126,11 @@ class _Accumulation:
     def _multiply(self, left: Array, right: Array) -> Array:
         """Return the product of two matrices an example."""
         examples, rows, inner = left.shape
-        self._point.work.multiply_adds += examples * rows * inner * right.shape[2]
-        return left @ right
+        columns = right.shape[2]
+        self._point.work.multiply_adds += examples * rows * inner * columns
+        # A slice of rows of the product at a time, so that it stays in the cache until it is whole.
+        width = max(1, _PIECE // (columns * left.dtype.itemsize))
+        product = np.empty((examples, rows, columns), left.dtype)
+        for start, stop in ranges(rows, width):
+            np.matmul(left[:, start:stop], right, out=product[:, start:stop])
+        return product

@@ -40,13 +40,13 @@ class Factor:
 _MOST_FACTORS = 128
 
 
-def factors_of(network: Network) -> list[Factor]:
+def factors_of(network: Network) -> tuple[Factor, ...]:
     """Return the chain of `J_x f`: a factor for every link, or for several where there are over 128."""
     count = len(network.links)
     return _factors(network, list(range(count + 1)))
 
 
-def suffix_factors_of(network: Network) -> list[Factor]:
+def suffix_factors_of(network: Network) -> tuple[Factor, ...]:
     """Return the chain of which `J_θ f` needs all suffixes, from the first layer with parameters' output on.
 
     A factor reaches from the output of one link with parameters to that of the next, the last one to the
@@ -56,13 +56,13 @@ def suffix_factors_of(network: Network) -> list[Factor]:
     ends = [position + 1 for position, link in enumerate(links) if link.layout.size]
     if ends[-1] < len(links):
         ends.append(len(links))
-    return [factor_of(network, start, stop) for start, stop in pairwise(ends)]
+    return tuple(factor_of(network, start, stop) for start, stop in pairwise(ends))
 
 
-def _factors(network: Network, ends: list[int]) -> list[Factor]:
+def _factors(network: Network, ends: list[int]) -> tuple[Factor, ...]:
     """Return the factors between `ends`, of which some are left out where there are too many."""
     each = -(-(len(ends) - 1) // _MOST_FACTORS)
-    return [factor_of(network, start, stop) for start, stop in pairwise([*ends[:-1:each], ends[-1]])]
+    return tuple(factor_of(network, start, stop) for start, stop in pairwise([*ends[:-1:each], ends[-1]]))
 
 
 def factor_of(network: Network, start: int, stop: int) -> Factor:

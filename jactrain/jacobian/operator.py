@@ -166,10 +166,8 @@ class ParametersJacobian(Jacobian):
 
     def per_example_norms(self, u: Array) -> Array:
         """Return the L2 norms `(N,)` of `per_example(u)`, without forming it."""
-        squares = sum(
-            self._point.parameter_squares(position, y_bar)[0]
-            for position, y_bar in self._cotangents(_stack(u, self.shape[:2]))
-        )
+        stack = _stack(u, self.shape[:2])
+        squares = sum(self._squares(position, y_bar)[0] for position, y_bar in self._cotangents(stack))
         return np.sqrt(squares)
 
     def per_example_variance(self, u: Array) -> float:
@@ -182,10 +180,21 @@ class ParametersJacobian(Jacobian):
     def gram(self) -> Array:
         """Return `J Jᵀ`, `(N·m, N·m)`: the empirical tangent kernel (Jacot, Gabriel & Hongler 2018)."""
         examples, m, _ = self.shape
-        total = np.zeros((m, examples, m, examples), self.dtype)
-        for position, y_bar in self._rows():
-            total += self._point.parameter_gram(position, y_bar)
-        return total.transpose(1, 0, 3, 2).reshape(examples * m, examples * m)
+        factors = [self._point.parameter_rows(position, y_bar) for position, y_bar in self._rows()]
+        kernels = [(inputs @ inputs.T, rows) for inputs, rows in factors]
+        whole = np.empty((examples, m, examples, m), self.dtype)
+        for o in range(
+            m
+        ):  # one output against it and those behind: a slice that the cache holds, and half of all
+            products = [
+                kernel[:, None]
+                * (rows[o] @ rows[o:].reshape(-1, rows.shape[2]).T).reshape(examples, m - o, -1)
+                for kernel, rows in kernels
+            ]
+            part = sum(products[1:], start=products[0])  # (N, m - o, N)
+            whole[:, o, :, o:] = part.transpose(0, 2, 1)
+            whole[:, o:, :, o] = part.transpose(2, 1, 0)
+        return whole.reshape(examples * m, examples * m)
 
     def normal(self) -> Array:
         """Return `Jᵀ J`, `(P, P)`, of Gauss-Newton and Levenberg-Marquardt."""
@@ -194,7 +203,7 @@ class ParametersJacobian(Jacobian):
 
     def row_norms(self) -> Array:
         """Return the L2 norms `(N, m)` of the rows, without forming them."""
-        squares = sum(self._point.parameter_squares(position, y_bar) for position, y_bar in self._rows())
+        squares = sum(self._squares(position, y_bar) for position, y_bar in self._rows())
         return np.sqrt(squares).T
 
     def block(self, name: str) -> Array:
@@ -255,6 +264,11 @@ class ParametersJacobian(Jacobian):
             rmatmat=lambda u: (self.T @ u.T.reshape(-1, examples, m)).T,
             dtype=self.dtype,
         )
+
+    def _squares(self, position: int, y_bar: Array) -> Array:
+        """Return the squared lengths `(K, N)` of one link's rows `ȳ_k B`."""
+        inputs, rows = self._point.parameter_rows(position, y_bar)
+        return np.vecdot(rows, rows) * np.vecdot(inputs, inputs)
 
     def _cotangents(self, stack: Array) -> Iterator[tuple[int, Array]]:
         """Yield `u S_k` `(K, N, *out)` of every link with parameters, for `u` `(K, N, m)`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate
 from math import inf
 from typing import Literal, TypeAlias
@@ -65,17 +65,18 @@ class Product:
 class ProductPlan:
     """How to form one product, the multiply-adds that takes, and the most numbers held, an example."""
 
-    product: Product | None
+    product: Product
     multiply_adds: float
     entries: int
 
     def __str__(self) -> str:
-        """Return the brackets; `I` for an empty product."""
-        return "I" if self.product is None else str(self.product)
+        """Return the brackets."""
+        return str(self.product)
 
 
+@lru_cache(maxsize=64)
 def plan_product(
-    factors: Sequence[Factor], order: Order = "mixed", entries: int | None = None
+    factors: tuple[Factor, ...], order: Order = "mixed", entries: int | None = None
 ) -> ProductPlan:
     """Return the plan of `M(0, l)`: by tangents alone, by cotangents alone, or the cheapest of all.
 
@@ -84,8 +85,6 @@ def plan_product(
 
     entries: a bound on the numbers an example held at once; where no plan keeps it, multiply_adds is inf.
     """
-    if not factors:
-        return ProductPlan(None, 0, 0)
     chain = _Chain(factors)
     last = len(factors)
     if order == "mixed":
@@ -132,17 +131,19 @@ class Suffixes:
 
 @dataclass(frozen=True)
 class SuffixPlan:
-    """How to form all suffixes of a chain, and the multiply-adds an example that takes."""
+    """How to form all suffixes of a chain, the multiply-adds an example that takes, and their entries."""
 
     suffixes: Suffixes | None
     multiply_adds: float
+    entries: int
 
     def __str__(self) -> str:
         """Return the brackets; `I` for an empty chain."""
         return "I" if self.suffixes is None else str(self.suffixes)
 
 
-def plan_suffixes(factors: Sequence[Factor], order: Order = "mixed", factored: bool = True) -> SuffixPlan:
+@lru_cache(maxsize=64)
+def plan_suffixes(factors: tuple[Factor, ...], order: Order = "mixed", factored: bool = True) -> SuffixPlan:
     """Return the plan of all `M(k, l)`: by tangents alone, by cotangents alone, or the cheapest of all.
 
     The cheapest `T(i, j)` is the least of a *pull* at the input end, `T(i+1, j) + n_j v_{i+1}`, a *push* at
@@ -153,14 +154,15 @@ def plan_suffixes(factors: Sequence[Factor], order: Order = "mixed", factored: b
     Forward forms every suffix from its own columns, reverse all of them by one pull.
     """
     if not factors:
-        return SuffixPlan(None, 0)
+        return SuffixPlan(None, 0, 0)
     chain, last = _Chain(factors), len(factors)
+    whole = int(chain.sizes[last] * chain.sizes[:-1].sum())
     if order == "reverse":
         cost = chain.sizes[last] * chain.pulls[0, last]
-        return SuffixPlan(Suffixes("pull", 0, last, last), float(cost))
+        return SuffixPlan(Suffixes("pull", 0, last, last), float(cost), whole)
     if order == "forward":
         cost = sum(chain.sizes[k] * chain.pushes[k, last] for k in range(last))
-        return SuffixPlan(Suffixes("push", 0, 0, last, by_tangents=True), float(cost))
+        return SuffixPlan(Suffixes("push", 0, 0, last, by_tangents=True), float(cost), whole)
     return _cheapest_suffixes(chain, factored)
 
 
@@ -205,7 +207,7 @@ def _cheapest_within(chain: _Chain, entries: int | None) -> ProductPlan:
     return ProductPlan(product, inf, held)
 
 
-def _cheapest(chain: _Chain, entries: float) -> tuple[float, Product | None]:
+def _cheapest(chain: _Chain, entries: float) -> tuple[float, Product]:
     """Return cost and steps of the cheapest product whose steps hold at most `entries` numbers each."""
     n, last = chain.sizes, len(chain.factors)
     costs = np.zeros((last + 1, last + 1))
@@ -230,12 +232,10 @@ def _cheapest(chain: _Chain, entries: float) -> tuple[float, Product | None]:
             best = np.flatnonzero(options[kind] == costs[i, j])
             choices[i, j] = (kind, i + int(best[-1] if kind == "pull" else best[0]))
 
-    def product(i: int, j: int) -> Product | None:
-        if i == j:
-            return None
+    def product(i: int, j: int) -> Product:
         kind, split = choices[i, j]
-        left = None if kind == "push" else product(split, j)
-        right = None if kind == "pull" else product(i, split)
+        left = None if kind == "push" or split == j else product(split, j)
+        right = None if kind == "pull" or split == i else product(i, split)
         return Product(i, split, j, left, right)
 
     return float(costs[0, last]), product(0, last)
@@ -312,7 +312,21 @@ def _cheapest_suffixes(chain: _Chain, factored: bool) -> SuffixPlan:
         return best
 
     cost, steps = with_cuts_left(0, last) if factored else (float(costs[0, last]), suffixes(0, last))
-    return SuffixPlan(steps, cost)
+    entries = sum(_entries(chain, steps).values())
+    return SuffixPlan(steps, cost, int(entries))
+
+
+def _entries(chain: _Chain, suffixes: Suffixes | None) -> dict[int, float]:
+    """Return the entries an example of every suffix, by where it starts, in all its factors."""
+    if suffixes is None:
+        return {}
+    n, stop = chain.sizes, suffixes.stop
+    found = {k: n[stop] * n[k] for k in range(suffixes.start, stop)}
+    if suffixes.kind == "cut":
+        inner = _entries(chain, suffixes.inner)
+        # The matrix behind the cut is one for all, and counted where it starts.
+        found |= {k: inner[k] for k in suffixes.factored}
+    return found
 
 
 def _nested(names: Sequence[str], inner: str, pulled: bool = False) -> str:

@@ -163,18 +163,15 @@ class Layer(Component, ABC):
         """Return `ȳ B`, `{(K, *p)}` summed over the examples, or `{(K, N, *p)}` if `per_example`."""
         raise _unsupported(self, Product.PARAMETER_VJP)
 
-    def parameter_gram(self, xp: Namespace, params: Tree, residual: Any, y_bar: Array) -> Array:
-        """Return the inner products `(K, N, K, N)` of the rows `ȳ_k B` of all vectors and examples.
+    def parameter_rows(self, xp: Namespace, params: Tree, residual: Any, y_bar: Array) -> tuple[Array, Array]:
+        """Return factors `(N, q)` and `(K, N, r)` of the rows `ȳ_k B`, each an outer product `q ⊗ r`.
 
-        A layer that can do without the rows themselves overrides this and `parameter_squares`.
+        The products of two rows are then those of their factors, multiplied. By default q is 1, and r is the
+        row itself; a layer that can do without forming it overrides this. Residuals have a stack axis of 1.
         """
-        rows = _rows(xp, self.parameter_vjp(xp, params, residual, y_bar, per_example=True))
-        return xp.tensordot(rows, rows, (2, 2))
-
-    def parameter_squares(self, xp: Namespace, params: Tree, residual: Any, y_bar: Array) -> Array:
-        """Return the squared lengths `(K, N)` of the rows `ȳ_k B`."""
-        rows = _rows(xp, self.parameter_vjp(xp, params, residual, y_bar, per_example=True))
-        return xp.vecdot(rows, rows)
+        tree = self.parameter_vjp(xp, params, residual, y_bar, per_example=True)
+        rows = xp.concatenate([leaf.reshape((*leaf.shape[:2], -1)) for _, leaf in leaves(tree)], axis=2)
+        return xp.ones((y_bar.shape[1], 1), y_bar.dtype), rows
 
     def perturbed_forward(
         self,
@@ -290,11 +287,6 @@ class Elementwise(Layer):
     def vjp(self, xp: Namespace, params: Tree, residual: Array, y_bar: Array) -> Array:
         """Return `ȳ · slope`."""
         return y_bar * self.slope(xp, residual)
-
-
-def _rows(xp: Namespace, tree: Tree) -> Array:
-    """Return leaves `(K, N, *p)` as one array `(K, N, p)`."""
-    return xp.concatenate([leaf.reshape((*leaf.shape[:2], -1)) for _, leaf in leaves(tree)], axis=2)
 
 
 def perturbed(xp: Namespace, params: Tree, path: Path, indices: Array, steps: Array) -> Tree:

@@ -83,16 +83,14 @@ class Linear(Layer):
             bars = {"weight": _gathered(xp, residual, y_bar), "bias": y_bar.sum(1)}
         return bars if self.bias else {"weight": bars["weight"]}
 
-    def parameter_gram(self, xp: Namespace, params: Tree, residual: Array, y_bar: Array) -> Array:
-        """Return `(x_i·x_j + 1) ȳ_i·ȳ_j`: the rows `x ⊗ ȳ` are never formed."""
-        rows = y_bar.reshape((-1, y_bar.shape[-1]))
-        stack, examples = y_bar.shape[:2]
-        inner = xp.dot(rows, rows.T).reshape((stack, examples, stack, examples))
-        return inner * (residual[0] @ residual[0].T + float(self.bias))[:, None, :]
-
-    def parameter_squares(self, xp: Namespace, params: Tree, residual: Array, y_bar: Array) -> Array:
-        """Return `(‖x‖² + 1) ‖ȳ‖²`."""
-        return xp.vecdot(y_bar, y_bar) * (xp.vecdot(residual, residual) + float(self.bias))
+    def parameter_rows(
+        self, xp: Namespace, params: Tree, residual: Array, y_bar: Array
+    ) -> tuple[Array, Array]:
+        """Return `(x, 1)`, or `x` without bias, and `ȳ`: a row is `x ⊗ ȳ` and `ȳ`."""
+        if not self.bias:
+            return residual[0], y_bar
+        ones = xp.ones((residual.shape[1], 1), residual.dtype)
+        return xp.concatenate([residual[0], ones], axis=1), y_bar
 
     def perturbed_entry(
         self, xp: Namespace, params: Tree, x: Array, y: Array, path: Path, indices: Array, steps: Array

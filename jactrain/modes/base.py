@@ -8,7 +8,6 @@ computed equals the predicted.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple
@@ -37,7 +36,8 @@ class Plan:
     """What a mode decided for one objective, batch size and dtype.
 
     multiply_adds: predicted, for one gradient; peak_bytes: predicted, of the arrays alive at once that
-    the mode makes; details: the mode's own decisions.
+    the mode makes; details: the mode's own decisions, the plan of
+    another mode if that computes the gradient; note: what people should know about them.
     """
 
     mode: Mode
@@ -47,6 +47,12 @@ class Plan:
     multiply_adds: int
     peak_bytes: int
     details: Any = None
+    note: str = ""
+
+    @property
+    def recordable(self) -> bool:
+        """Whether the mode that computes the gradient is."""
+        return self.details.recordable if isinstance(self.details, Plan) else self.mode.recordable
 
     def require(self, mode: Mode, objective: Objective, parameters: Array, batch: Batch) -> None:
         """Raise PlanError, listing what differs, unless the plan was made for these."""
@@ -133,9 +139,3 @@ class Mode(Component, ABC):
 
 
 modes: Registry[Mode] = Registry("mode", "modes")
-
-
-def ranges(count: int, width: int) -> Iterator[tuple[int, int]]:
-    """Yield `(start, stop)` of the pieces of `count` seeds, `width` at a time."""
-    for start in range(0, count, width):
-        yield start, min(start + width, count)

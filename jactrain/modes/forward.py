@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 import numpy as np
 from pydantic import Field
 
-from jactrain.arrays import Array
+from jactrain.arrays import Array, ranges
 from jactrain.layers.base import Product
-from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes, ranges
+from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes
 from jactrain.modes.memory import (
     MemorySize,
     evaluated_entries,

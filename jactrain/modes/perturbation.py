@@ -8,9 +8,9 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from jactrain.arrays import Array, DTypeName, Namespace, Path
+from jactrain.arrays import Array, DTypeName, Namespace, Path, ranges
 from jactrain.layers.base import Product
-from jactrain.modes.base import GradientResult, Mode, Plan, ranges
+from jactrain.modes.base import GradientResult, Mode, Plan
 from jactrain.modes.memory import (
     MemorySize,
     evaluated_entries,

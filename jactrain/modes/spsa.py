@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from jactrain.arrays import Array
+from jactrain.arrays import Array, ranges
 from jactrain.layers.base import Product
 from jactrain.linearization import Work
-from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes, ranges
+from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes
 from jactrain.modes.directions import draw, error_of, relative_variance
 from jactrain.modes.memory import (
     MemorySize,

@@ -8,9 +8,9 @@ from time import perf_counter
 
 import numpy as np
 
-from jactrain.arrays import Array
+from jactrain.arrays import Array, ranges
 from jactrain.errors import DivergedError
-from jactrain.modes.base import GradientResult, ranges
+from jactrain.modes.base import GradientResult
 from jactrain.modes.gradients import Gradients
 from jactrain.objective import Batch
 from jactrain.training.events import Listener

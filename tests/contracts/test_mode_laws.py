@@ -188,7 +188,8 @@ def test_the_gradient_does_not_depend_on_the_bound_on_memory(kind, options):
             assert error <= allowed, f"{case.name}: off by {error:.2g}, allowed {allowed:.2g}"
     divides = kind in ("forward", "finite_difference", "complex_step")
     divides |= options.get("checkpoints") == "revolve" or options.get("directions", 1) > 1
-    assert divided > len(NETWORKS) / 2 if divides else divided == 0
+    if kind != "auto":  # which takes another mode where its bound is small
+        assert divided > len(NETWORKS) / 2 if divides else divided == 0
 
 
 def least_memory(kind, options, objective, examples):
@@ -257,7 +258,9 @@ def test_finite_differences_use_forward_alone(case):
     chain = [_without(link.layer, derived) for link in whole.links]
     loss = _without(whole.loss, ["slope", "jvp", "vjp"])
     objective = Objective(Network(chain, case.input_shape), loss)
-    names = [name for name in MODE_CASES if MODE_CASES[name].uses == {Product.FORWARD}]
+    names = [
+        name for name, mode in MODE_CASES.items() if mode.uses == {Product.FORWARD} and mode.kind != "auto"
+    ]
     assert [name for name in names if name.startswith("finite_difference")]
     for name in names:
         _, result = gradient_of(name, case, np.float64, objective=objective)
