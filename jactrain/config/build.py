@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,12 +13,7 @@ from jactrain.config.models import Config
 from jactrain.config.noting import located_at, noting
 from jactrain.data.base import Classification, Dataset, Outline, Task
 from jactrain.data.preparation import Scaling, most_kept, split
-from jactrain.errors import (
-    ConfigurationError,
-    KeyPath,
-    Mistake,
-    ShapeError,
-)
+from jactrain.errors import ConfigurationError, KeyPath, Mistake, ShapeError
 from jactrain.layers.base import Layer
 from jactrain.layers.chain import names_of
 from jactrain.layers.linear import Linear
@@ -26,10 +21,6 @@ from jactrain.layers.residual import Residual
 from jactrain.network import Network
 from jactrain.objective import Objective
 from jactrain.training.experiment import Experiment, Part, generators
-
-if TYPE_CHECKING:
-    pass
-
 
 _MOST_PARAMETERS = 2**31  # 16 GiB in float64, and training holds several vectors of that length
 
@@ -55,8 +46,13 @@ def check(config: Config) -> Blueprint:
     outline leaves open whether a batch is too large.
     """
     blueprint = _blueprint(config)
-    loads = config.data.source.outline_loads
-    examples = len(_examples(config, blueprint).training.x) if loads else config.training.batch_size
+    outline = blueprint.outline
+    if config.data.source.outline_loads:
+        examples = len(_examples(config, blueprint).training.x)
+    elif isinstance(outline.task, Classification):
+        examples = config.training.batch_size  # what is left for the last step depends on the labels
+    else:
+        examples = outline.examples - most_kept(outline.examples, config.data.validation)
     check_plans(config, blueprint.objective, blueprint.agreement, examples)
     return blueprint
 
