@@ -53,7 +53,9 @@ class AgreementOptions(Options):
     """Which modes are compared with the training mode while it trains."""
 
     modes: list[ModeField] = Field(
-        min_length=1, description="The modes that compute the same gradient for comparison."
+        min_length=1,
+        description="The modes that compute the same gradient for comparison; the training mode among them "
+        "gives its place to reverse.",
     )
     every: PositiveInt = Field(100, description="Steps between two comparisons.")
     examples: PositiveInt = Field(32, description="How many examples of the batch are used.")
