@@ -10,8 +10,10 @@ import typer
 from jactrain.cli import (
     describe,
     evaluate,
+    explain,
     gradient,
     init,
+    jacobian,
     list_kinds,
     predict,
     run,
@@ -29,7 +31,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (init, validate, run, evaluate, predict, gradient, list_kinds, describe, schema):
+for command in (
+    init,
+    validate,
+    explain,
+    run,
+    evaluate,
+    predict,
+    gradient,
+    jacobian,
+    list_kinds,
+    describe,
+    schema,
+):
     app.command(command.NAME)(command.command)
 
 

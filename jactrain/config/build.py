@@ -14,6 +14,7 @@ from jactrain.config.noting import located_at, noting
 from jactrain.data.base import Classification, Dataset, Outline, Task
 from jactrain.data.preparation import Scaling, most_kept, split
 from jactrain.errors import ConfigurationError, KeyPath, Mistake, ShapeError
+from jactrain.explanation import notes_on
 from jactrain.layers.base import Layer
 from jactrain.layers.chain import names_of
 from jactrain.layers.linear import Linear
@@ -103,6 +104,10 @@ def _blueprint(config: Config) -> Blueprint:
             objective = _objective(config, outline, outputs, mistakes)
     if objective is not None:
         agreement = compared(config, objective, mistakes)
+        if not mistakes:
+            with noting(mistakes, ("mode",), config.mode.kind):
+                told = notes_on(config.mode, objective, config.training.batch_size, config.dtype)
+                agreement = agreement._replace(notes=(*agreement.notes, *told))
     _check_settings(config, mistakes)
     if mistakes or outline is None or objective is None:
         raise ConfigurationError(mistakes)

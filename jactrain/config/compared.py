@@ -66,7 +66,7 @@ def check_plans(config: Config, objective: Objective, agreement: Compared, examp
         place = (listed.index(mode),) if mode in listed else ()
         asked.append((mode, ("agreement", "modes", *place), most))
     for mode, path, largest in asked:
-        with noting(mistakes, path):
+        with noting(mistakes, path, mode.kind):
             for size in sorted({min(size, largest) for size in sizes}, reverse=True):
                 mode.prepare(objective, size, np.dtype(config.dtype))
     if mistakes:

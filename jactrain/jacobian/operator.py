@@ -63,11 +63,23 @@ class Jacobian(ABC):
     shape: that; outputs: `(N, m)`; mode: how it was bracketed, and `brackets`, the same as text.
     """
 
+    mode: Order
+    brackets: str
+
     def __init__(self, point: NetworkLinearization, outputs: Array, columns: int) -> None:
         self._point = point
         self.outputs = outputs
         self.shape = (*outputs.shape, columns)
         self.dtype = outputs.dtype
+
+    @property
+    def network(self) -> Network:
+        """The network."""
+        return self._point.network
+
+    @abstractmethod
+    def spectrum(self) -> Array:
+        """Return the eigenvalues of `J Jᵀ`, `(N·m,)`, in no order."""
 
     @property
     def work(self) -> Work:
@@ -114,7 +126,7 @@ class ParametersJacobian(Jacobian):
         super().__init__(point, outputs, network.size)
         factors = suffix_factors_of(network)
         plans = {order: plan_suffixes(factors, order) for order in _ORDERS}
-        self.mode: Order = _cheapest(plans) if mode == "auto" else mode
+        self.mode = _cheapest(plans) if mode == "auto" else mode
         self.brackets = str(plans[self.mode])
         found = accumulate_suffixes(point, factors, plans[self.mode].suffixes)
         parametric = [position for position, link in enumerate(network.links) if link.layout.size]
@@ -195,6 +207,10 @@ class ParametersJacobian(Jacobian):
             whole[:, o, :, o:] = part.transpose(0, 2, 1)
             whole[:, o:, :, o] = part.transpose(2, 1, 0)
         return whole.reshape(examples * m, examples * m)
+
+    def spectrum(self) -> Array:
+        """Return the eigenvalues of the tangent kernel; where it is singular, 0 within rounding."""
+        return np.linalg.eigvalsh(self.gram())
 
     def normal(self) -> Array:
         """Return `Jᵀ J`, `(P, P)`, of Gauss-Newton and Levenberg-Marquardt."""
@@ -298,7 +314,7 @@ class InputsJacobian(Jacobian):
         factors = factors_of(point.network)
         plans = {order: plan_product(factors, order) for order in _ORDERS}
         super().__init__(point, outputs, factors[0].inputs)
-        self.mode: Order = _cheapest(plans) if mode == "auto" else mode
+        self.mode = _cheapest(plans) if mode == "auto" else mode
         self.brackets = str(plans[self.mode])
         self._whole = accumulate_product(point, factors, plans[self.mode].product)
 
@@ -319,6 +335,10 @@ class InputsJacobian(Jacobian):
         bars = _rows_times(_stack(u, self.shape[:2]), self._whole)
         bars = bars.reshape((*bars.shape[:2], *self._point.network.input_shape))
         return bars if u.ndim > 2 else bars[0]
+
+    def spectrum(self) -> Array:
+        """Return the eigenvalues of every example's `J_n J_nᵀ`."""
+        return np.linalg.eigvalsh(self._whole @ self._whole.transpose(0, 2, 1)).ravel()
 
     def dense(self) -> Array:
         """Return the whole, `(N, m, n_1)`."""
