@@ -153,11 +153,11 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
     ),
     "memory that does not suffice": (
         [("mode: reverse", "mode: {reverse: {memory: 1KiB}}")],
-        ["toy.yaml:8:1: mode: ", "1 KiB"],
+        ["toy.yaml:8:18: mode.reverse.memory: ", "1 KiB"],
     ),
     "memory that does not suffice to compare": (
         [("[forward]", "[{forward: {memory: 1KiB}}]")],
-        ["toy.yaml:11:21: agreement.modes.0: ", "1 KiB"],
+        ["toy.yaml:11:32: agreement.modes.0.forward.memory: ", "1 KiB"],
     ),
     "not YAML": (
         [("epochs: 1,", "epochs: 1")],
