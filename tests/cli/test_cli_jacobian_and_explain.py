@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from jactrain.layers import layers
 
 
 def test_explain_lists_every_mode_with_its_cost_and_says_which_to_use(
@@ -179,8 +182,10 @@ class Rigid(Elementwise):
 
 
 def test_a_layer_without_an_analytic_extension_is_named_before_training(
-    jactrain: Callable, toy: Callable, folder: Path
+    jactrain: Callable, toy: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(layers, "_kinds", dict(layers._kinds))  # what the plug-in registers is forgotten
+    monkeypatch.setattr(sys, "path", [*sys.path])
     (folder / "rigid_plugin.py").write_text(PLUGIN)
     config = toy(("  - tanh\n", "  - rigid\n"))
     assert jactrain("run", config, "--plugin", "rigid_plugin").code == 0
