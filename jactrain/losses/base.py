@@ -73,6 +73,11 @@ class Loss(Component, ABC):
     def predictions(self, outputs: Array) -> Array:
         """Return what the outputs `(N, m)` predict: class indices `(N,)`, or numbers `(N, m)`."""
 
+    def predictions_for(self, task: Task, outputs: Array) -> Array:
+        """Return `predictions` in the shape that `task` has: `(N,)` for classes, `(N, m)` for numbers."""
+        shape = (-1,) if isinstance(task, Classification) else (-1, len(task.targets))
+        return self.predictions(outputs).reshape(shape)
+
 
 losses: Registry[Loss] = Registry("loss", "losses")
 

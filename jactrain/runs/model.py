@@ -125,7 +125,7 @@ class Model:
 
     def predict(self, x: Array) -> Array:
         """Return predicted classes `(N,)` as text, or numbers `(N, m)` in the dataset's own units."""
-        predictions = self.loss.predictions(self.outputs(x))
+        predictions = self.loss.predictions_for(self.task, self.outputs(x))
         if isinstance(self.task, Classification):
             return np.array(self.task.classes)[predictions]
         return self.target_scaling.invert(np.asarray(predictions, np.float64))

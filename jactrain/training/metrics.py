@@ -20,7 +20,7 @@ def evaluate(experiment: Experiment, parameters: Array, part: Part) -> dict[str,
     """
     outputs, losses = outputs_and_losses(experiment, parameters, part)
     scores: dict[str, float | None] = {"loss": float(losses.mean(dtype=np.float64))}
-    predictions = experiment.objective.loss.predictions(outputs)
+    predictions = experiment.objective.loss.predictions_for(experiment.task, outputs)
     if isinstance(experiment.task, Classification):
         scores["accuracy"] = float((predictions == part.y).mean())
         return scores

@@ -75,6 +75,16 @@ def test_a_run_and_its_folder_predict_the_same(result: RunResult) -> None:
     assert result.predict(x).shape == (5, 3)
 
 
+def test_a_single_yes_or_no_column_is_predicted_as_a_column(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(10, 3, (40, 2))
+    np.savez(tmp_path / "squares.npz", x=x, y=(x[:, 0] > 10).astype(float))
+    text = TEXT.replace("mean_squared_error", "binary_cross_entropy").replace("scale_targets: standard", "")
+    config = validated(parse(text, "squares.yaml"), Config, {"folder": tmp_path})
+    predicted = run(config, tmp_path / "runs").predict(x)
+    assert predicted.shape == (40, 1)
+    assert set(predicted.ravel()) <= {0.0, 1.0}
+
+
 @pytest.mark.parametrize(
     ("x", "said"),
     [

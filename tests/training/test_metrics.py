@@ -10,9 +10,12 @@ from sklearn import metrics
 from jactrain.training.metrics import evaluate
 
 
+def outputs_of(toy, part) -> np.ndarray:
+    return toy.network.outputs(toy.initial_parameters, part.x)
+
+
 def predictions(toy, part) -> np.ndarray:
-    outputs = toy.network.outputs(toy.initial_parameters, part.x)
-    return toy.objective.loss.predictions(outputs)
+    return toy.objective.loss.predictions(outputs_of(toy, part))
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,20 @@ def test_errors_are_those_of_scikit_learn_in_the_units_of_the_data(
         assert np.isclose(scores["r2"], metrics.r2_score(part.y, predicted))
         scaled = metrics.mean_squared_error(part.targets, predictions(toy, part))
         assert np.isclose(scores["loss"], scaled)
+
+
+def test_scores_of_a_single_yes_or_no_column_compare_each_row_with_its_own(
+    experiment: Callable, tmp_path: Path
+) -> None:
+    x = np.random.default_rng(0).standard_normal((40, 3))
+    np.savez(tmp_path / "yes_or_no.npz", x=x, y=(x[:, 0] > 0).astype(float))
+    toy = experiment(data={"source": {"npz": {"path": "yes_or_no.npz"}}}, loss="binary_cross_entropy")
+    for part in (toy.training, toy.validation):
+        predicted = toy.objective.loss.predictions_for(toy.task, outputs_of(toy, part))
+        assert predicted.shape == part.y.shape == (len(part.x), 1)
+        scores = evaluate(toy, toy.initial_parameters, part)
+        assert np.isclose(scores["rmse"] ** 2, metrics.mean_squared_error(part.y, predicted))
+        assert np.isclose(scores["r2"], metrics.r2_score(part.y, predicted))
 
 
 def test_r2_of_targets_that_do_not_vary_is_none(experiment: Callable, tmp_path: Path) -> None:
