@@ -16,10 +16,13 @@ _QUOTED = re.compile('"[^"]*"')
 
 
 def detect_delimiter(path: Path, preferred: str = "") -> str:
-    """Return the first of `preferred`, tab, semicolon and comma outside quotes in the first line of text."""
+    """Return the first of `preferred`, tab, semicolon and comma outside quotes in the first line of text.
+
+    Without any of them it is `preferred`, or else a comma.
+    """
     first = next((line for line in _lines(path) if line.strip()), "")
     bare = _QUOTED.sub("", first)
-    return next((delimiter for delimiter in preferred + _DELIMITERS if delimiter in bare), ",")
+    return next((delimiter for delimiter in preferred + _DELIMITERS if delimiter in bare), preferred or ",")
 
 
 def rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:

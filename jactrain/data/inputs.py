@@ -24,10 +24,11 @@ def read_inputs(
 ) -> Array:
     """Return inputs `(N, *input_shape)`, float64, from the file at `path`.
 
-    An npz file holds them as `x`. A csv file whose first row is no row of numbers has a header: its columns
-    are then found by the names in `features` and others, such as the target, are left out. Without a header
-    it has one column for each entry of an input, or the columns of the table in `source`, that of the
-    training, with or without its target; what is dropped there is dropped here.
+    An npz file holds them as `x`. A csv file has a header if its first row has every name in `features`, or
+    no number: its columns are then found by those names, never by their order, and others, such as the
+    target, are left out. Without a header, and for inputs whose entries have no names, it has one column for
+    each entry of an input, or the columns of the table in `source`, that of the training, with or without its
+    target; what is dropped there is dropped here.
 
     Raises DataError with file, line and column for a file that does not fit.
     """
@@ -57,15 +58,15 @@ def _from_csv(path: Path, count: int, features: tuple[str, ...], table: CsvFile 
     if first is None:
         raise DataError(f"{path}: the file is empty; give a row of numbers for each prediction")
     line, cells = first
-    header = all(number(cell) is None for cell in cells)
-    chosen = _columns(path, line, cells, header, count, features, table)
-    own = features or tuple(f"column_{index}" for index in range(count))
-    names = [cells[index] for index in chosen] if header else own
+    header = _is_header(cells, features)
+    place = f"{path}:{line}"
+    chosen = _named(place, cells, features) if header and features else _placed(place, cells, count, table)
+    names = features or tuple(f"column_{index}" for index in range(count))
     complaints, values = Complaints(path), []
     width = len(cells)
     for line, cells in lines if header else [first, *lines]:
-        if len(cells) <= max(chosen):
-            complaints.add_row(line, f"this row has {len(cells)} cells, the first {width}")
+        if len(cells) != width:
+            complaints.add_row(line, f"this row has {len(cells)} cells, the first has {width}")
             continue
         numbers = [number(cells[index]) for index in chosen]
         for name, index, value in zip(names, chosen, numbers, strict=True):
@@ -78,26 +79,47 @@ def _from_csv(path: Path, count: int, features: tuple[str, ...], table: CsvFile 
     return np.array(values, dtype=np.float64)
 
 
-def _columns(
-    path: Path,
-    line: int,
-    cells: list[str],
-    header: bool,
-    count: int,
-    features: tuple[str, ...],
-    table: CsvFile | None,
-) -> list[int]:
-    """Return the indices of the columns to read, in the order of the features."""
-    if header and features and any(name in features for name in cells):
-        missing = [name for name in features if name not in cells]
-        if missing:
-            raise DataError(f"{path}:{line}: the header lacks the columns {', '.join(missing[:10])}")
-        return [cells.index(name) for name in features]
+def _is_header(cells: list[str], features: tuple[str, ...]) -> bool:
+    """Tell whether the first row names columns: it has every feature's name, or not a single number."""
+    return bool(features and set(features) <= set(cells)) or all(number(cell) is None for cell in cells)
+
+
+def _named(place: str, cells: list[str], features: tuple[str, ...]) -> list[int]:
+    """Return the indices of the columns that the header `cells` names as the features.
+
+    A name in another case, or with other spaces around its words, stands for a feature where only one has it.
+    """
+    plain = [_plain(cell) for cell in cells]
+    distinct = len({_plain(name) for name in features}) == len(features)
+    found = {
+        name: [index for index, cell in enumerate(cells) if cell == name]
+        or [index for index, cell in enumerate(plain) if distinct and cell == _plain(name)]
+        for name in features
+    }
+    if missing := [name for name in features if not found[name]]:
+        more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
+        raise DataError(
+            f"{place}: the header lacks the columns {', '.join(missing[:10])}{more}; name the columns as in "
+            "the training data, or take the header away if they are in its order"
+        )
+    if repeated := [name for name in features if len(found[name]) > 1]:
+        raise DataError(
+            f"{place}: more than one column is named {', '.join(map(repr, repeated[:10]))}; keep one of each"
+        )
+    return [found[name][0] for name in features]
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.casefold().split())
+
+
+def _placed(place: str, cells: list[str], count: int, table: CsvFile | None) -> list[int]:
+    """Return the indices of the columns to read in a file without names for them."""
     target, drop = (table.target, table.drop) if table else ("", [])
     chosen = inputs_without_header(len(cells), count, target, drop)
     if chosen is None:
         raise DataError(
-            f"{path}:{line}: there are {len(cells)} columns, but the network takes {count} inputs"
-            + ("; name the columns in a header as the training data does" if features else "")
+            f"{place}: there are {len(cells)} columns, but the network takes {count} inputs; name the "
+            "columns in a header as the training data does"
         )
     return chosen
