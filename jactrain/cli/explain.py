@@ -77,13 +77,16 @@ def command(
     echo_table(chain_table(blueprint))
     headings = {
         f"gradient of the loss, {examples} examples": explanation.gradient,
-        "J_θ f, the outputs' Jacobian in the parameters, as factors": explanation.jacobian_parameters,
+        "J_θ f, the outputs' Jacobian in the parameters": explanation.jacobian_parameters,
         "J_x f, the outputs' Jacobian in the inputs": explanation.jacobian_inputs,
     }
     for heading, ways in headings.items():
         typer.echo(f"\n{heading}")
         echo_table(_table(ways))
-    typer.echo("\n" + "\n".join(reason(explanation, objective)))
+    typer.echo(
+        "\nIn brackets, A1 is the first layer for J_x f, and for J_θ f what lies between the first two layers "
+        "with parameters.\n" + "\n".join(reason(explanation, objective))
+    )
     echo_notes(notes)
 
 

@@ -12,7 +12,7 @@ from jactrain.config.compared import Compared, check_plans, compared
 from jactrain.config.models import Config
 from jactrain.config.noting import located_at, noting
 from jactrain.data.base import Classification, Dataset, Outline, Task
-from jactrain.data.preparation import Scaling, most_kept, split
+from jactrain.data.preparation import Scaling, in_dtype, most_kept, split
 from jactrain.errors import ConfigurationError, KeyPath, Mistake, ShapeError
 from jactrain.explanation import notes_on
 from jactrain.layers.base import Layer
@@ -58,13 +58,22 @@ def check(config: Config) -> Blueprint:
     return blueprint
 
 
-def build(config: Config) -> Experiment:
+class Scalings(NamedTuple):
+    """How inputs and numeric targets were scaled in another training; `targets` is None for classes."""
+
+    inputs: Scaling
+    targets: Scaling | None
+
+
+def build(config: Config, scalings: Scalings | None = None) -> Experiment:
     """Load the data, split and scale them, and return the built experiment.
+
+    With `scalings`, of data of the same shapes, none is fitted.
 
     Raises ConfigurationError with every mistake of the configuration, unusable data among them.
     """
     blueprint = _blueprint(config)
-    examples = _examples(config, blueprint)
+    examples = _examples(config, blueprint, scalings)
     check_plans(config, blueprint.objective, blueprint.agreement, len(examples.training.x))
     parameters = generators(config.seed).parameters
     dtype = np.dtype(config.dtype)
@@ -95,7 +104,7 @@ def _blueprint(config: Config) -> Blueprint:
     outline = outputs = objective = None
     agreement = Compared()
     with noting(mistakes, ("data", "source", config.data.source.kind)):
-        outline = config.data.source.outline()
+        outline = config.data.outline()
     if outline is not None:
         with noting(mistakes, ("loss",)):
             outputs = config.loss.outputs_for(outline.task)
@@ -125,23 +134,20 @@ class _Examples(NamedTuple):
     target_scaling: Scaling | None
 
 
-def _examples(config: Config, blueprint: Blueprint) -> _Examples:
+def _examples(config: Config, blueprint: Blueprint, scalings: Scalings | None = None) -> _Examples:
     """Return the data as training takes them; ConfigurationError where they cannot be used as described."""
     data, loss = config.data, config.loss
     dtype, outputs = np.dtype(config.dtype), blueprint.network.output_shape[0]
     training, validation = _parts(config)
-    with located_at(("data", "scale")):
-        input_scaling = Scaling.fit(data.scale, training.x)
-    target_scaling = None
-    if not isinstance(training.task, Classification):
-        with located_at(("data", "scale_targets")):
-            target_scaling = Scaling.fit(data.scale_targets, training.y)
+    input_scaling, target_scaling = scalings or _fitted(config, training)
 
     def part(examples: Dataset) -> Part:
         y = examples.y if target_scaling is None else target_scaling.apply(examples.y)
         with located_at(("loss",)):
             targets = loss.encode(y, outputs)
-        return Part(input_scaling.apply(examples.x).astype(dtype), targets.astype(dtype), examples.y)
+        with located_at(("data",)):
+            x = in_dtype(input_scaling.apply(examples.x), dtype, "input", examples.x)
+            return Part(x, in_dtype(targets, dtype, "target", examples.y), examples.y)
 
     return _Examples(
         training.task,
@@ -153,10 +159,20 @@ def _examples(config: Config, blueprint: Blueprint) -> _Examples:
     )
 
 
+def _fitted(config: Config, training: Dataset) -> Scalings:
+    """Return the scalings that `config` asks for, fitted on the training part."""
+    with located_at(("data", "scale")):
+        inputs = Scaling.fit(config.data.scale, training.x)
+    if isinstance(training.task, Classification):
+        return Scalings(inputs, None)
+    with located_at(("data", "scale_targets")):
+        return Scalings(inputs, Scaling.fit(config.data.scale_targets, training.y))
+
+
 def _parts(config: Config) -> tuple[Dataset, Dataset | None]:
     """Return the training and the validation part of the data, in their own units."""
     with located_at(("data", "source", config.data.source.kind)):
-        dataset = config.data.source.load()
+        dataset = config.data.load()
     with located_at(("data", "validation")):
         return split(dataset, config.data.validation, generators(config.seed).split)
 

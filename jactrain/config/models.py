@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, field_validator
 
 from jactrain.arrays import DTypeName
 from jactrain.data import sources
-from jactrain.data.base import Source
+from jactrain.data.base import Dataset, Outline, Source
 from jactrain.data.preparation import ScalingName
 from jactrain.layers import layers
 from jactrain.layers.chain import LayerList
@@ -36,6 +36,11 @@ class DataOptions(Options):
     """Where the examples come from, and how they are split and scaled."""
 
     source: SourceField = Field(description="The dataset, a csv or an npz file.")
+    targets: Literal["source", "inputs"] = Field(
+        "source",
+        description="What the network is to give: the source's targets, or its own inputs again, which makes "
+        "it an autoencoder.",
+    )
     validation: float = Field(
         0.2, ge=0, lt=1, description="Fraction of the examples kept for validation; 0 keeps none."
     )
@@ -47,6 +52,16 @@ class DataOptions(Options):
         description="Scaling of numeric targets, fitted on the training part alone; predictions and rmse "
         "are in the dataset's own units all the same.",
     )
+
+    def outline(self) -> Outline:
+        """Return what is known of the examples without loading them; DataError if they cannot be used."""
+        outline = self.source.outline()
+        return outline.autoencoded() if self.targets == "inputs" else outline
+
+    def load(self) -> Dataset:
+        """Return the examples, with the targets asked for; DataError if they cannot be used."""
+        dataset = self.source.load()
+        return dataset.autoencoded() if self.targets == "inputs" else dataset
 
 
 class AgreementOptions(Options):

@@ -30,6 +30,11 @@ class Regression:
 Task = Classification | Regression
 
 
+def _entries(input_shape: Shape) -> tuple[str, ...]:
+    """Return a name for every entry of an input, as a target: `input_0`, or `input_0_3` with two axes."""
+    return tuple("_".join(["input", *map(str, index)]) for index in np.ndindex(*input_shape))
+
+
 @dataclass(frozen=True)
 class Outline:
     """What is known of a dataset without loading it: `N`, the shape of one input, and the task."""
@@ -37,6 +42,10 @@ class Outline:
     examples: int
     input_shape: Shape
     task: Task
+
+    def autoencoded(self) -> Outline:
+        """Return the same with the inputs as targets."""
+        return Outline(self.examples, self.input_shape, Regression(_entries(self.input_shape)))
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value to compare by
@@ -68,6 +77,11 @@ class Dataset:
     def outline(self) -> Outline:
         """Return what `Source.outline` promises of this dataset."""
         return Outline(len(self.x), self.x.shape[1:], self.task)
+
+    def autoencoded(self) -> Dataset:
+        """Return the same with the inputs, flattened, as targets."""
+        task = self.outline.autoencoded().task
+        return Dataset(self.x, self.x.reshape(len(self.x), -1), task, self.features)
 
     def take(self, indices: Array) -> Dataset:
         """Return the examples at `indices`, (M,) integers, in that order."""

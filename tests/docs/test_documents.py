@@ -4,6 +4,7 @@ import inspect
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -139,3 +140,18 @@ def test_the_direction_of_imports_is_the_one_that_is_held() -> None:
         contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
     held = " → ".join(contracts[0]["layers"]).replace("jactrain.", "")
     assert f"`{held}`" in contributing
+
+
+def test_the_table_of_modes_is_what_the_tool_prints(tmp_path: Path) -> None:
+    text = (ROOT / "docs/modes.md").read_text(encoding="utf-8")
+    shown = re.search(r"<!-- jactrain (.*?) -->\n```\n(.*?)```", text, re.DOTALL)
+    assert shown
+    done = subprocess.run(
+        [sys.executable, "-m", "jactrain", *shlex.split(shown[1])],
+        cwd=ROOT,
+        env=os.environ | {"JACTRAIN_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [line.rstrip() for line in done.stdout.splitlines()] == shown[2].splitlines()
