@@ -136,8 +136,7 @@ class _Examples(NamedTuple):
 
 def _examples(config: Config, blueprint: Blueprint, scalings: Scalings | None = None) -> _Examples:
     """Return the data as training takes them; ConfigurationError where they cannot be used as described."""
-    data, loss = config.data, config.loss
-    dtype, outputs = np.dtype(config.dtype), blueprint.network.output_shape[0]
+    loss, dtype, outputs = config.loss, np.dtype(config.dtype), blueprint.network.output_shape[0]
     training, validation = _parts(config)
     input_scaling, target_scaling = scalings or _fitted(config, training)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 
@@ -111,3 +111,20 @@ class Scaling:
     def invert(self, x: Array) -> Array:
         """Return scaled x, (N, *input), as it was."""
         return x * self.scale + self.offset
+
+
+def in_dtype(scaled: Array, dtype: np.dtype[Any], word: str, own: Array) -> Array:
+    """Return finite examples `scaled` in `dtype`; DataError where one is beyond its range.
+
+    `word` is what the message calls a value, `own` are the examples in their own units.
+    """
+    with np.errstate(over="ignore"):  # seen below
+        cast = scaled.astype(dtype)
+    wrong = np.argwhere(~np.isfinite(cast))
+    if wrong.size:
+        value = own[tuple(wrong[0])] if own.shape == scaled.shape else scaled[tuple(wrong[0])]
+        raise DataError(
+            f"there are {word}s as large as {value:.3g}, and numbers in {dtype} are at most "
+            f"{np.finfo(dtype).max:.3g}; scale them, use smaller units, or set dtype: float64"
+        )
+    return cast

@@ -111,7 +111,8 @@ class Model:
     def outputs(self, x: Array) -> Array:
         """Return the network's outputs `(N, m)` for inputs `(N, *in)` in the dataset's own units.
 
-        Raises ShapeError for inputs of another shape.
+        Raises ShapeError for inputs of another shape, DataError with the row of one that is not finite, or
+        whose outputs are not.
         """
         x, shape = np.asarray(x, np.float64), self.network.input_shape
         if x.shape[1:] != shape or len(x) == 0:
@@ -119,9 +120,11 @@ class Model:
                 f"inputs are (N, {', '.join(map(str, shape))}) with N at least 1 for this model, "
                 f"not {x.shape}" + ("; give one example as x[None]" if x.shape == shape else "")
             )
-        scaled = self.input_scaling.apply(x).astype(self.parameters.dtype)
-        portions = [scaled[start : start + _PORTION] for start in range(0, len(scaled), _PORTION)]
-        return np.concatenate([self.network.outputs(self.parameters, portion) for portion in portions])
+        with np.errstate(over="ignore", invalid="ignore"):  # refused below, in words
+            scaled = self.input_scaling.apply(x).astype(self.parameters.dtype)
+            portions = [scaled[start : start + _PORTION] for start in range(0, len(scaled), _PORTION)]
+            outputs = [self.network.outputs(self.parameters, portion) for portion in portions]
+        return _finite(np.concatenate(outputs), scaled, x)
 
     def predict(self, x: Array) -> Array:
         """Return predicted classes `(N,)` as text, or numbers `(N, m)` in the dataset's own units."""
@@ -137,6 +140,23 @@ def load_run(folder: Path | str) -> Model:
     Raises RunError for a folder that is no run's, and for a run that is unfinished or damaged.
     """
     return Model.load(RunDirectory.open(Path(folder)))
+
+
+def _finite(outputs: Array, scaled: Array, x: Array) -> Array:
+    """Return `outputs` `(N, m)` for the inputs x; DataError with the first row where they are not finite.
+
+    Inputs that are not, once `scaled` and in the dtype of the parameters, are refused too: an activation may
+    make a finite output of them.
+    """
+    finite = np.isfinite(scaled.reshape(len(x), -1)).all(axis=1) & np.isfinite(outputs).all(axis=1)
+    if not finite.all():
+        row = int(finite.argmin())
+        raise DataError(
+            f"input {row + 1} of {len(x)} cannot be predicted from: it, or its outputs, are not finite in "
+            f"{outputs.dtype} (its largest entry is {np.abs(x[row]).max():.3g}); mend or remove it"
+            + (f", and {np.count_nonzero(~finite) - 1} more" if np.count_nonzero(~finite) > 1 else "")
+        )
+    return outputs
 
 
 def named_parameters(network: Network, flat: Array, prefix: str = "parameters") -> dict[str, Array]:

@@ -114,7 +114,12 @@ def run(
     resolved = resolved_yaml(config)
     write_text(directory.resolved_config, resolved)
     write_bytes(directory.config, resolved.encode() if given is None else given)
-    meta = {"name": config.name, "started": _now(), **provenance(config.seed, Path.cwd())}
+    meta = {
+        "name": config.name,
+        "started": _now(),
+        "examples": _examples(experiment),
+        **provenance(config.seed, Path.cwd()),
+    }
     _write_meta(directory, meta, "running")
     for listener in listeners:
         listener.on_folder(directory.path)
@@ -159,6 +164,11 @@ def run(
     )
     _write_meta(directory, meta, "finished", result.ending)
     return result
+
+
+def _examples(experiment: Experiment) -> dict[str, int]:
+    parts = {"train": experiment.training, "validation": experiment.validation}
+    return {name: len(part.x) for name, part in parts.items() if part is not None}
 
 
 def _keep_weights(directory: RunDirectory, experiment: Experiment, state: TrainingState) -> None:
