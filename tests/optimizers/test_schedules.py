@@ -3,6 +3,7 @@ import math
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from jactrain.optimizers import schedules
 
@@ -22,6 +23,9 @@ POINTS: list[tuple[Any, float, float, float]] = [
     (STEP, 10, 30, 0.4),
     (STEP, 29.5, 30, 0.2),
     ({"step": {"initial": 0.8, "every": 10}}, 10, 30, 0.08),
+    ({"step": {"initial": 0.8, "every": 0.2, "factor": 0.5}}, 3 / 5, 30, 0.1),  # 0.6 / 0.2 is below 3
+    ({"step": {"initial": 0.8, "every": 0.1, "factor": 0.5}}, 0.3, 30, 0.1),
+    ({"linear_warmup": {"epochs": 100, "then": {"step": {"initial": 0.8, "every": 0.3}}}}, 100.3, 200, 0.08),
     (EXPONENTIAL, 0, 30, 0.8),
     (EXPONENTIAL, 1, 30, 0.72),
     (EXPONENTIAL, 0.5, 30, 0.8 * math.sqrt(0.9)),
@@ -62,6 +66,20 @@ def test_no_step_of_a_training_has_a_rate_of_zero(case: Any, epochs: int) -> Non
     schedule = schedules.resolve(case)
     rates = [schedule.rate(step / 7, epochs) for step in range(7 * epochs)]
     assert all(type(rate) is float and 0 < rate <= 0.8 for rate in rates)
+
+
+@pytest.mark.parametrize("steps", [3, 5, 7, 10, 30, 49, 93])
+def test_drops_come_at_their_own_step_whatever_the_fraction_of_an_epoch(steps: int) -> None:
+    for between in range(1, steps + 1):
+        schedule = schedules.resolve({"step": {"initial": 1.0, "every": between / steps, "factor": 0.5}})
+        for step in range(5 * steps):
+            assert schedule.rate(step / steps, 5) == 0.5 ** (step // between)
+
+
+def test_drops_closer_than_any_step_are_refused() -> None:
+    with pytest.raises(ValidationError, match="greater than or equal to 0.000001"):
+        schedules.resolve({"step": {"initial": 0.8, "every": 1e-320}})
+    assert schedules.resolve({"step": {"initial": 0.8, "every": 1e-6}}).rate(1e6, 1e6) == 0.0
 
 
 @pytest.mark.parametrize("case", [WARMUP, WARM_COSINE], ids=str)
