@@ -209,8 +209,14 @@ class ComponentOf:
 
 
 def as_configuration(component: Component) -> Any:
-    """Return `component` as a configuration writes it, with every option that is not null."""
-    options = component.model_dump(mode="json", exclude_none=True)
+    """Return `component` as a configuration writes it, without the options that are null by default."""
+    fields = type(component).model_fields
+    written = component.model_dump(mode="json")
+    options = {
+        name: value
+        for name, value in written.items()
+        if value is not None or fields[name].default is not None
+    }
     return {component.kind: options} if options else component.kind
 
 

@@ -8,6 +8,7 @@ from jactrain.config.load import validated
 from jactrain.config.models import Config
 from jactrain.config.resolved import resolved, resolved_yaml
 from jactrain.config.yaml import parse
+from jactrain.registry import Component, as_configuration
 
 PLAIN = {
     "name": "plain",
@@ -47,3 +48,15 @@ def test_a_layer_that_occurs_twice_is_written_twice() -> None:
     layer = {"linear": {"units": 3}}
     config = Config.model_validate({**PLAIN, "network": [layer, layer, "linear"]}, context={"folder": Path()})
     assert read_back(config) == config
+
+
+def test_a_null_in_place_of_a_default_is_kept() -> None:
+    class Bounded(Component):
+        """Has an option with a default, which null takes away, and one that is null by default."""
+
+        bound: int | None = 3
+        name: str | None = None
+
+    Bounded.kind = "bounded"
+    assert as_configuration(Bounded(bound=None)) == {"bounded": {"bound": None}}
+    assert as_configuration(Bounded()) == {"bounded": {"bound": 3}}
