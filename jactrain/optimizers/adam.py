@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from jactrain.arrays import Array, Namespace
-from jactrain.optimizers.base import Averaging, Epsilon, Optimizer, State, optimizers
+from jactrain.optimizers.base import Averaging, Epsilon, Optimizer, State, divisor, optimizers
 from jactrain.optimizers.schedules import LearningRate, constant_by_default
 
 
@@ -42,8 +42,8 @@ class Adam(Optimizer):
         first = self.beta1 * state["first_moment"] + (1.0 - self.beta1) * gradient
         second = self.beta2 * state["second_moment"] + (1.0 - self.beta2) * (gradient * gradient)
         rate = learning_rate / _correction(xp, self.beta1, steps)
-        root = xp.sqrt(second / _correction(xp, self.beta2, steps))
-        return parameters - rate * first / (root + self.epsilon), {
+        root = divisor(xp, second / _correction(xp, self.beta2, steps), self.epsilon)
+        return parameters - rate * first / root, {
             "first_moment": first,
             "second_moment": second,
             "steps": steps,

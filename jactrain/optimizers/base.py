@@ -74,11 +74,19 @@ class Optimizer(Component, ABC):
 optimizers: Registry[Optimizer] = Registry("optimizer", "optimizers")
 
 
+def divisor(xp: Namespace, square: Array, epsilon: float) -> Array:
+    """Return `√square + ε`, never 0: an epsilon below the dtype's smallest normal number is taken as that."""
+    return xp.sqrt(square) + max(epsilon, float(xp.finfo(square.dtype).tiny))
+
+
 def _clipped(xp: Namespace, gradient: Array, norm: float) -> Array:
     """Return `g min(1, norm / ‖g‖)` (Pascanu et al. 2013, algorithm 1), the same bits if not longer.
 
-    The largest entry is divided out before squaring: float32 squares overflow from 2e19 on.
+    The largest entry is divided out before squaring: float32 squares overflow from 2e19 on. A norm beyond
+    the dtype's normal numbers is taken as the nearest of them.
     """
+    numbers = xp.finfo(gradient.dtype)
+    norm = min(max(norm, float(numbers.tiny)), float(numbers.max))
     largest = xp.max(xp.abs(gradient), initial=norm)
     scaled = gradient / largest
     allowed = norm / largest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jactrain.arrays import Array, Namespace
-from jactrain.optimizers.base import Averaging, Epsilon, Momentum, Optimizer, State, optimizers
+from jactrain.optimizers.base import Averaging, Epsilon, Momentum, Optimizer, State, divisor, optimizers
 from jactrain.optimizers.schedules import LearningRate, constant_by_default
 
 
@@ -30,7 +30,7 @@ class RMSprop(Optimizer):
     ) -> tuple[Array, State]:
         """Return `θ - η d`, or the same along the velocity."""
         mean_square = self.decay * state["mean_square"] + (1.0 - self.decay) * (gradient * gradient)
-        direction = gradient / (xp.sqrt(mean_square) + self.epsilon)
+        direction = gradient / divisor(xp, mean_square, self.epsilon)
         if not self.momentum:
             return parameters - learning_rate * direction, {"mean_square": mean_square}
         velocity = self.momentum * state["velocity"] + direction

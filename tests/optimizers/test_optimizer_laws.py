@@ -104,6 +104,27 @@ def test_a_gradient_of_zero_without_decay_leaves_fresh_parameters_alone(
     assert np.array_equal(parameters, start)
 
 
+@pytest.mark.parametrize("clip_norm", [1e-300, 1e-50, 1e39, 1e300])
+def test_a_clip_norm_beyond_the_dtype_keeps_steps_finite(
+    case: Any, clip_norm: float, start: Any, gradients: Any
+) -> None:
+    zeros = np.zeros_like(gradients)
+    free, clipped = (made(case, weight_decay=0.0, clip_norm=norm) for norm in (None, clip_norm))
+    assert np.array_equal(run(clipped, np, start, zeros, 0.1)[0], start)
+    stepped, _ = run(clipped, np, start, gradients, 0.1)
+    assert np.isfinite(stepped).all()
+    if clip_norm > 1:
+        assert np.array_equal(stepped, run(free, np, start, gradients, 0.1)[0])
+
+
+@pytest.mark.parametrize("kind", ["adam", "adamw", "rmsprop"])
+def test_an_epsilon_below_the_dtype_leaves_parameters_alone_at_a_gradient_of_zero(
+    kind: str, start: Any
+) -> None:
+    optimizer = made(kind, weight_decay=0.0, epsilon=1e-50)
+    assert np.array_equal(run(optimizer, np, start, np.zeros((3, 6), start.dtype), 0.1)[0], start)
+
+
 def test_a_network_without_parameters_steps_too(case: Any, dtype: np.dtype[Any]) -> None:
     nothing = np.zeros(0, dtype)
     parameters, _ = run(made(case, clip_norm=1.0), np, nothing, nothing[None], 0.1)
