@@ -40,6 +40,24 @@ def erf(xp: Namespace, x: Array) -> Array:
     return special.erf(x)
 
 
+def erfc(xp: Namespace, x: Array) -> Array:
+    """Return `1 - erf(x)` of `x`, any shape, with all its digits where that is small; types as of `erf`."""
+    if xp is np:
+        import scipy.special as special  # heavy: only GELU needs it
+    else:
+        import jax.scipy.special as special
+    return special.erfc(x)
+
+
+def logistic(xp: Namespace, x: Array) -> Array:
+    """Return `1 / (1 + exp(-x))` of `x`, any shape, real or complex under NumPy, real under JAX.
+
+    As `exp(min(x, 0)) / (1 + exp(-|x|))`: nothing overflows, and a small value keeps all its digits.
+    """
+    low, high = xp.minimum(x, 0), xp.maximum(x, 0)  # one of them is 0; of complex numbers by the real part
+    return xp.exp(low) / (1 + xp.exp(low - high))
+
+
 def leaves(tree: Tree, prefix: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Yield `(path, leaf)` for every leaf of `tree`, in the order of its mappings."""
     if isinstance(tree, Mapping):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from jactrain.arrays import Array, Namespace, erf
+from jactrain.arrays import Array, Namespace, erfc
 from jactrain.layers.base import Elementwise, layers
 
 
@@ -25,4 +25,5 @@ class GELU(Elementwise):
 
 
 def _normal_distribution(xp: Namespace, x: Array) -> Array:
-    return 0.5 * (1 + erf(xp, x * math.sqrt(0.5)))
+    """Return `Φ(x)`, small values too with the digits that those of x determine."""
+    return 0.5 * erfc(xp, x * -math.sqrt(0.5))

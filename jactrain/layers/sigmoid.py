@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jactrain.arrays import Array, Namespace
+from jactrain.arrays import Array, Namespace, logistic
 from jactrain.layers.base import Elementwise, layers
 
 
@@ -13,8 +13,8 @@ class Sigmoid(Elementwise):
     keeps = "output"
 
     def value(self, xp: Namespace, x: Array) -> Array:
-        """Return the logistic function through tanh, which cannot overflow."""
-        return 0.5 * xp.tanh(0.5 * x) + 0.5
+        """Return the logistic function, small values with all their digits."""
+        return logistic(xp, x)
 
     def slope(self, xp: Namespace, kept: Array) -> Array:
         """Return `y (1 - y)`."""

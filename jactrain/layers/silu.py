@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jactrain.arrays import Array, Namespace
+from jactrain.arrays import Array, Namespace, logistic
 from jactrain.layers.base import Elementwise, layers
 
 
@@ -14,13 +14,9 @@ class SiLU(Elementwise):
 
     def value(self, xp: Namespace, x: Array) -> Array:
         """Return x s(x), with s the logistic function."""
-        return x * _logistic(xp, x)
+        return x * logistic(xp, x)
 
     def slope(self, xp: Namespace, kept: Array) -> Array:
         """Return `s + x s (1 - s)`."""
-        s = _logistic(xp, kept)
+        s = logistic(xp, kept)
         return s * (1 + kept * (1 - s))
-
-
-def _logistic(xp: Namespace, x: Array) -> Array:
-    return 0.5 * xp.tanh(0.5 * x) + 0.5
