@@ -114,8 +114,7 @@ class Network:
             (position for position, link in enumerate(links) if link.layout.size), len(links)
         )
 
-        tried = self.chain.draw_noise(np.random.default_rng(0), input_shape, 1, np.dtype(np.float32))
-        self._noisy = tried is not None
+        self._noisy = self.chain.draws_noise()
 
     @property
     def size(self) -> int:

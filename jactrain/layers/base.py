@@ -129,6 +129,10 @@ class Layer(Component, ABC):
         """Return the noise of one training step, `(N, …)`, or None for a layer without noise."""
         return None
 
+    def draws_noise(self) -> bool:
+        """Return whether this layer, or one within it, may draw noise: by default, if it says how."""
+        return type(self).draw_noise is not Layer.draw_noise
+
     @abstractmethod
     def cost(self, input_shape: Shape) -> Cost:
         """Return the multiply-adds per example of `forward` and the products."""
@@ -273,12 +277,21 @@ class Elementwise(Layer):
     def moved_forward(
         self, xp: Namespace, params: Tree, x: Moved, y: Array, noise: Tree = None
     ) -> Array | Moved:
-        """Return `y` with the value at the moved entry, which stays the only one."""
+        """Return `y` with the value at the moved entry, which stays the only one.
+
+        A subclass with a `forward` of its own may do more than the value, and is asked for it in full.
+        """
+        if not self._is_value_alone:
+            return super().moved_forward(xp, params, x, y, noise)
         return Moved(y, x.places, self.value(xp, x.values))
 
     def moved_cost(self, input_shape: Shape) -> MovedCost:
-        """Return one value."""
-        return MovedCost(1, moved=True)
+        """Return one value, or a whole `forward` for a subclass with one of its own."""
+        return MovedCost(1, moved=True) if self._is_value_alone else super().moved_cost(input_shape)
+
+    @property
+    def _is_value_alone(self) -> bool:
+        return type(self).forward is Elementwise.forward
 
     def jvp(self, xp: Namespace, params: Tree, residual: Array, x_dot: Array) -> Array:
         """Return `slope · ẋ`."""

@@ -79,6 +79,10 @@ class Chain(Layer):
         }
         return noise or None
 
+    def draws_noise(self) -> bool:
+        """Return whether any layer within may."""
+        return any(layer.draws_noise() for layer in self.layers)
+
     def cost(self, input_shape: Shape) -> Cost:
         """Return the sums; a parameter's product also crosses the layers behind it."""
         costs = [layer.cost(shape) for _, layer, shape in self._placed(input_shape)]
@@ -217,14 +221,14 @@ def names_of(chain: Sequence[Layer]) -> list[str]:
     Raises ShapeError when two layers have the same name.
     """
     counts: Counter[str] = Counter()
-    names: list[str] = []
+    names: dict[str, None] = {}  # in order, and quick to look into
     for layer in chain:
         counts[layer.kind] += 1
         name = layer.name or f"{layer.kind}_{counts[layer.kind]}"
         if name in names:
             raise ShapeError(f"two layers are called {name}; give one of them another `name`", name)
-        names.append(name)
-    return names
+        names[name] = None
+    return list(names)
 
 
 def noise_of(noise: Tree, name: str) -> Tree:

@@ -50,6 +50,10 @@ class Residual(Layer):
         """Return that of the layers within."""
         return self.body.draw_noise(rng, input_shape, examples, dtype)
 
+    def draws_noise(self) -> bool:
+        """Return whether any layer within may."""
+        return self.body.draws_noise()
+
     def cost(self, input_shape: Shape) -> Cost:
         """Return that of the layers within: adding the input is free."""
         return self.body.cost(input_shape)

@@ -1,0 +1,87 @@
+"""What a layer inherits stays true of what it overrides, and what is asked of all layers costs little."""
+
+import time
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jactrain.errors import ShapeError
+from jactrain.layers import layers
+from jactrain.layers.base import Elementwise, Layer, Moved
+from jactrain.layers.chain import names_of
+from jactrain.layers.linear import Linear
+from jactrain.layers.residual import Residual
+from jactrain.layers.tanh import Tanh
+from jactrain.network import Network
+
+
+class NoisyTanh(Tanh):
+    """Adds noise to tanh, so that its forward is more than its value."""
+
+    def draw_noise(self, rng: Any, input_shape: Any, examples: int, dtype: Any) -> Any:
+        """Return Gaussian noise."""
+        return rng.standard_normal((examples, *input_shape)).astype(dtype)
+
+    def forward(self, xp: Any, params: Any, x: Any, noise: Any = None) -> Any:
+        """Return tanh plus the noise."""
+        y, residual = super().forward(xp, params, x)
+        return (y if noise is None else y + noise), residual
+
+
+def test_an_entry_moved_before_an_overridden_forward_keeps_its_noise() -> None:
+    layer, rng = NoisyTanh(), np.random.default_rng(0)
+    x, noise = rng.standard_normal((1, 4, 3)), rng.standard_normal((4, 3))
+    moved = Moved(x, np.array([0, 2]), rng.standard_normal((2, 4)))
+    y, _ = layer.forward(np, {}, x, noise)
+    outputs = layer.moved_forward(np, {}, moved, y, noise)
+    assert isinstance(outputs, np.ndarray)
+    np.testing.assert_array_equal(outputs, layer.forward(np, {}, moved.dense(np), noise)[0])
+    assert layer.moved_cost((3,)) == (3, False)
+    assert Tanh().moved_cost((3,)) == (1, True)
+
+
+def test_a_layer_that_is_its_value_alone_moves_one_entry() -> None:
+    elementwise = [layers.get(name) for name in layers.names() if issubclass(layers.get(name), Elementwise)]
+    assert elementwise
+    assert all(kind().moved_cost((7,)) == (1, True) for kind in elementwise)
+
+
+@pytest.mark.parametrize(
+    ("layer", "draws"),
+    [
+        ("dropout", True),
+        ("tanh", False),
+        ({"residual": {"network": ["tanh", "dropout"]}}, True),
+        ({"residual": {"network": [{"residual": {"network": ["dropout"]}}]}}, True),
+        ({"residual": {"network": ["tanh"]}}, False),
+    ],
+    ids=str,
+)
+def test_a_layer_tells_whether_it_draws_noise(layer: Any, draws: bool) -> None:
+    resolved: Layer = layers.resolve(layer)
+    assert resolved.draws_noise() is draws
+    noise = Network([resolved], (3,)).draw_noise(np.random.default_rng(0), 2, np.float32)
+    assert (noise is not None) is draws
+    assert NoisyTanh().draws_noise()
+
+
+def test_a_network_of_any_size_is_described_without_memory_for_its_noise() -> None:
+    dropout: Layer = layers.resolve("dropout")
+    tracemalloc.start()
+    network = Network([Linear(units=10**12), dropout, Residual(network=[dropout]), Linear(units=1)], (2,))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert network.size == 4 * 10**12 + 1
+    assert peak < 2**20
+
+
+def test_names_of_many_layers_are_found_at_once() -> None:
+    many = [Tanh()] * 40_000
+    start = time.perf_counter()
+    names = names_of(many)
+    assert time.perf_counter() - start < 1  # 20 ms; looked up one by one, 9 s
+    assert (names[0], names[-1]) == ("tanh_1", "tanh_40000")
+    with pytest.raises(ShapeError, match="two layers are called tanh_2"):
+        names_of([Tanh(name="tanh_2"), Tanh()])
