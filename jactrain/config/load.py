@@ -33,6 +33,7 @@ _Finding: TypeAlias = tuple[KeyPath, list[ErrorDetails]]  # a real key path, and
 
 _LONGEST_MESSAGE = 1000
 _LONGEST_INPUT = 60
+_SHOWN_MISTAKES = 50
 
 # What was expected, for pydantic's errors about the sort of a value …
 _SORTS = {
@@ -122,14 +123,17 @@ def refusal(document: Document, mistakes: Iterable[Mistake]) -> ConfigurationErr
     return ConfigurationError(located, _rendered(document, ordered))
 
 
-def _rendered(document: Document, mistakes: Iterable[Mistake]) -> str:
-    """Return `mistakes`, each as `file:line:column: key.path: message` and its source."""
+def _rendered(document: Document, mistakes: Sequence[Mistake]) -> str:
+    """Return the first of `mistakes`, each as `file:line:column: key.path: message` and its source."""
     reports = []
-    for mistake in mistakes:
+    first, rest = mistakes[:_SHOWN_MISTAKES], mistakes[_SHOWN_MISTAKES:]
+    for mistake in first:
         message = f"{dotted(mistake.path)}: {mistake.message}" if mistake.path else mistake.message
         reports.append(
             document.place(mistake.path).report(shortened(message, _LONGEST_MESSAGE), mistake.advice)
         )
+    if rest:
+        reports.append(f"(and {len(rest)} more mistakes)" if len(rest) > 1 else "(and 1 more mistake)")
     return "\n".join(reports)
 
 

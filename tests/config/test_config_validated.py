@@ -210,3 +210,14 @@ def test_any_document_validates_or_is_refused(model: type[Any], tree: Any) -> No
     document = Document(tree, "a.yaml", {(): parse("x", "a.yaml").place(())})
     with contextlib.suppress(ConfigurationError):
         assert isinstance(validated(document, model), model)
+
+
+@pytest.mark.parametrize(("count", "more"), [(50, ""), (51, "(and 1 more mistake)"), (900, "(and 850 more")])
+def test_of_many_mistakes_the_first_fifty_are_shown_and_all_are_kept(count: int, more: str) -> None:
+    document = parse("network: [" + ", ".join(["tahn"] * count) + "]", "a.yaml")
+    mistakes = [Mistake(("network", index), "no layer") for index in range(count)]
+    error = refusal(document, mistakes)
+    assert len(error.mistakes) == count
+    assert str(error).count("no layer") == 50
+    assert ("(and " in str(error)) == bool(more)
+    assert more in str(error)
