@@ -63,12 +63,14 @@ def why_no_number(cell: str) -> str:
 class Complaints:
     """The rows and cells of one file that cannot be used: the first ten in words, all of them in number.
 
-    texts: of each column, how many cells are text. split_wrongly: whether a row has another length, or a cell
-    holds a character that mostly separates cells.
+    texts: of each column, how many cells are text; missing: how many hold a mark, such as NA, for a missing
+    value. split_wrongly: whether a row has another length, or a cell holds a character that mostly separates
+    cells.
     """
 
     def __init__(self, path: Path) -> None:
         self.texts: Counter[str] = Counter()
+        self.missing: Counter[str] = Counter()
         self.split_wrongly = False
         self._path = path
         self._first: dict[str, list[tuple[int, str]]] = {}  # by column, each with its place in the order
@@ -84,6 +86,7 @@ class Complaints:
         if is_text(cell):
             self.texts[column] += 1
             self.split_wrongly |= not _SEPARATORS.isdisjoint(cell)
+        self.missing[column] += bool(cell) and is_missing(cell)
         self._add(column, line, f"column {column!r}{role}: {why_no_number(cell)}")
 
     def columns_of_text(self, columns: Iterable[str], rows: int) -> list[str]:

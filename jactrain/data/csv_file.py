@@ -15,10 +15,10 @@ from pydantic import Field, field_validator, model_validator
 
 from jactrain.arrays import Array
 from jactrain.data.base import Classification, Dataset, Outline, Regression, Source, Task, sources
-from jactrain.data.csv_cells import Complaints, is_not_finite, number
+from jactrain.data.csv_cells import Complaints, is_missing, is_not_finite, number
 from jactrain.data.csv_columns import Columns, find_columns
 from jactrain.data.csv_table import detect_delimiter, rows
-from jactrain.data.names import encode
+from jactrain.data.names import encode, encode_written
 from jactrain.data.paths import GIBIBYTE, DataPath, check_file
 from jactrain.errors import DataError
 
@@ -31,7 +31,8 @@ class CsvFile(Source):
     """A table in a UTF-8 text file of at most 1 GiB: one example a row, inputs that are numbers, one target.
 
     Targets that are text make classes, in alphabetical order. Targets that are numbers are regressed on,
-    whole ones too, unless `task: classification` says that they are names of classes.
+    whole ones too, unless `task: classification` says that they are names of classes. NA, ? and the like are
+    missing among targets as among inputs.
     """
 
     outline_loads: ClassVar[bool] = True
@@ -120,10 +121,10 @@ class CsvFile(Source):
         task = self._task(targets)
         name = columns.names[columns.target]
         for line, cell in zip(lines, targets, strict=True):
-            if not cell or is_not_finite(cell) or (task == "regression" and number(cell) is None):
+            if is_missing(cell) or is_not_finite(cell) or (task == "regression" and number(cell) is None):
                 complaints.add_cell(line, name, cell, " (target)")
         summary = self._of_text(columns, complaints, len(targets))
-        complaints.raise_if_any(self._advice(complaints, name), summary)
+        complaints.raise_if_any(self._advice(complaints, name, task), summary)
         if not targets:
             raise DataError(f"{self.path}: there is a header but no example below it")
         x = np.array(values, dtype=np.float64).reshape(len(targets), -1)
@@ -149,10 +150,12 @@ class CsvFile(Source):
             f"`drop: {_flow([*self.drop, *names])}`, or encode {them} as numbers"
         ]
 
-    def _advice(self, complaints: Complaints, target: str) -> list[str]:
+    def _advice(self, complaints: Complaints, target: str, task: str) -> list[str]:
         advice = ["Every input and target is needed: mend or remove these rows."]
         if complaints.texts[target] and self.task is None:
             advice.append("Some targets are numbers; if they are names of classes, set task: classification.")
+        if task == "classification" and complaints.missing[target]:
+            advice.append("Where such a mark is the name of a class, write the class in another way.")
         if complaints.split_wrongly and self.delimiter is None:
             advice.append(
                 f"Cells were separated at each {detect_delimiter(self.path)!r}; else set delimiter."
@@ -164,7 +167,7 @@ class CsvFile(Source):
         numbers = [value for value in map(number, targets) if value is not None]
         if task == "regression":
             return np.array(numbers)[:, np.newaxis], Regression((name,))
-        y, classes = encode(numbers) if len(numbers) == len(targets) else encode(targets)
+        y, classes = encode_written(targets) if len(numbers) == len(targets) else encode(targets)
         if len(classes) == 1:
             raise DataError(
                 f"{self.path}: every target in column {name!r} is {classes[0]!r}; "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TypeVar
 
 import numpy as np
@@ -10,6 +12,8 @@ import numpy as np
 from jactrain.arrays import Array
 
 Label = TypeVar("Label", float, str)
+
+_FRACTION = re.compile(r"[+-]?\d+\.\d*\Z")
 
 
 def numbered(word: str, count: int) -> tuple[str, ...]:
@@ -33,6 +37,24 @@ def encode(labels: Sequence[Label]) -> tuple[Array, tuple[str, ...]]:
     index = {value: position for position, value in enumerate(values)}
     indices = np.array([index[label] for label in labels], dtype=np.int64)
     return indices, tuple(_label(value) for value in values)
+
+
+def encode_written(cells: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
+    """Return what `encode` does for N texts that all write finite numbers, in the order of the numbers.
+
+    Names are the texts, less the zeros that end a decimal fraction: a float may be nearest to two of them.
+
+    >>> encode_written(["10", "2.0", "007", "2", "7"])
+    (array([3, 0, 1, 0, 2]), ('2', '007', '7', '10'))
+    """
+    labels = [_without_final_zeros(cell) for cell in cells]
+    names = tuple(sorted(set(labels), key=lambda label: (Decimal(label), label)))
+    index = {name: position for position, name in enumerate(names)}
+    return np.array([index[label] for label in labels], dtype=np.int64), names
+
+
+def _without_final_zeros(cell: str) -> str:
+    return cell.rstrip("0").removesuffix(".") if _FRACTION.match(cell) else cell
 
 
 def _label(value: Label) -> str:

@@ -1,5 +1,6 @@
 """Tables that can be read."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from jactrain.data.base import Classification, Regression, Source
+from jactrain.errors import DataError
 
 Table = Callable[..., Source]
 
@@ -133,3 +135,26 @@ def test_the_file_is_read_once_for_outline_and_load(table: Table, tmp_path: Path
     source.outline()
     (tmp_path / "people.csv").unlink()
     assert source.load().outline == source.outline()
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (["9007199254740993", "9007199254740992"], ("9007199254740992", "9007199254740993")),
+        (["007", "7", "7.0", "10"], ("007", "7", "10")),
+        (["2.50", "2.5", "10.", "1e1"], ("2.5", "10", "1e1")),
+    ],
+)
+def test_classes_that_are_numbers_keep_their_names(
+    table: Table, labels: list[str], classes: tuple[str, ...]
+) -> None:
+    source = table("a,b\n" + "".join(f"1,{label}\n" for label in labels), task="classification")
+    assert source.load().task == Classification(classes)
+
+
+@pytest.mark.parametrize("mark", ["NA", "None", "?", "n/a", "null", "-"])
+def test_marks_for_missing_values_are_no_classes(table: Table, mark: str) -> None:
+    source = table(f"a,b\n1,red\n2,{mark}\n3,blue\n")
+    said = rf"people.csv:3: column 'b' \(target\): the value is missing \({re.escape(mark)}\)\n"
+    with pytest.raises(DataError, match=said + "Every .*\nWhere such a mark is the name of a class, write"):
+        source.load()
