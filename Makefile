@@ -21,7 +21,7 @@ format: .venv/.developing  ## put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv-bench/.installed  ## measure against scikit-learn and PyTorch, side by side
+bench: .venv-bench/.installed  ## measure against scikit-learn, PyTorch, JAX and scipy, side by side
 	$(BENCH)/python -m benchmarks
 
 bench-smoke: .venv-bench/.installed  ## run every benchmark once, for seconds

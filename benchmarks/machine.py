@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_info
 
-_PACKAGES = ("numpy", "scikit-learn", "torch", "jactrain")
+_PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "jax", "jactrain")
 
 
 def description() -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""The one problem that everything is timed on: 64-64-64-10, tanh, cross-entropy, batches of 32, float32."""
+"""The networks that things are timed on, and their numbers: drawn from one seed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,31 +25,39 @@ LEARNING_RATE = 0.01
 MOMENTUM = 0.9
 
 
-def examples() -> tuple[np.ndarray, np.ndarray]:
+def examples(count: int = BATCH * STEPS) -> tuple[np.ndarray, np.ndarray]:
     """Return inputs `(N, 64)`, float32, and class indices `(N,)`: standard normal, and any of ten."""
     rng = np.random.default_rng(0)
-    count = BATCH * STEPS
     return rng.standard_normal((count, SIZES[0]), dtype=np.float32), rng.integers(0, SIZES[-1], count)
 
 
-def objective() -> Objective:
-    """Return the network with its loss."""
+def network_of(sizes: Sequence[int]) -> Network:
+    """Return linear layers of these sizes with tanh between them."""
     chain = []
-    for units in SIZES[1:-1]:
+    for units in sizes[1:-1]:
         chain += [layers.get("linear")(units=units), layers.get("tanh")()]
-    chain.append(layers.get("linear")(units=SIZES[-1]))
-    return Objective(Network(chain, (SIZES[0],)), losses.get("cross_entropy")())
+    chain.append(layers.get("linear")(units=sizes[-1]))
+    return Network(chain, (sizes[0],))
 
 
-def batches(target: Objective) -> list[Batch]:
-    """Return the batches of one epoch, with targets as the loss takes them."""
-    x, y = examples()
-    targets = target.loss.encode(y, SIZES[-1]).astype(x.dtype)
-    return [Batch(x[at : at + BATCH], targets[at : at + BATCH]) for at in range(0, len(x), BATCH)]
+def objective(sizes: Sequence[int] = SIZES) -> Objective:
+    """Return such a network with cross-entropy."""
+    return Objective(network_of(sizes), losses.get("cross_entropy")())
+
+
+def batch_of(target: Objective, count: int, dtype: Any) -> Batch:
+    """Return one batch of `count` examples, targets as the loss takes them."""
+    x, y = examples(count)
+    return Batch(x.astype(dtype), target.loss.encode(y, SIZES[-1]).astype(dtype))
+
+
+def parameters_of(network: Network, dtype: Any) -> np.ndarray:
+    """Return initial parameters `(P,)`."""
+    return network.initial_parameters(np.random.default_rng(0), dtype)
 
 
 def experiment() -> Experiment:
-    """Return the training of the network by reverse mode and stochastic gradient descent with momentum."""
+    """Return the training of 64-64-64-10 by reverse mode and stochastic gradient descent with momentum."""
     target = objective()
     x, y = examples()
     targets = target.loss.encode(y, SIZES[-1]).astype(x.dtype)
@@ -65,21 +74,5 @@ def experiment() -> Experiment:
         input_scaling=Scaling.fit("none", x),
         target_scaling=None,
         features=tuple(f"x{number}" for number in range(SIZES[0])),
-        initial_parameters=target.network.initial_parameters(np.random.default_rng(0), x.dtype),
+        initial_parameters=parameters_of(target.network, x.dtype),
     )
-
-
-def gradients(mode: str, steps: int) -> Callable[[], None]:
-    """Return a run of `steps` gradients by `mode`, one a batch, at parameters that stay."""
-    target = objective()
-    rng = np.random.default_rng(0)
-    parameters = target.network.initial_parameters(rng, np.float32)
-    order = modes.get(mode)()
-    plan = order.prepare(target, BATCH, np.float32)
-    epoch = batches(target)[:steps]
-
-    def run() -> None:
-        for batch in epoch:
-            order.value_and_gradient(target, parameters, batch, plan, rng)
-
-    return run

@@ -1,7 +1,8 @@
 """The bare training loop with momentum: jactrain, scikit-learn, eager PyTorch.
 
 All three shuffle the examples every epoch, take batches of one size, compute the loss as well as its
-gradient, stop at a loss that is not finite, and update by momentum. Nothing is logged or validated.
+gradient, and update by momentum. Nothing is logged or validated; ours and PyTorch's stop at a loss that is
+not finite.
 """
 
 from __future__ import annotations

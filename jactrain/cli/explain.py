@@ -84,8 +84,8 @@ def command(
         typer.echo(f"\n{heading}")
         echo_table(_table(ways))
     typer.echo(
-        "\nIn brackets, A1 is the first layer for J_x f, and for J_θ f what lies between the first two layers "
-        "with parameters.\n" + "\n".join(reason(explanation, objective))
+        "\nIn brackets, A1 is the first layer for J_x f, and for J_θ f all between the first two with "
+        "parameters.\n" + "\n".join(reason(explanation, objective))
     )
     echo_notes(notes)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from jactrain.arrays import Array, Tree, leaves
+from jactrain.arrays import Array, Tree, leaves, ranges
 from jactrain.errors import ShapeError, UsageError
 from jactrain.jacobian.accumulate import Matrices, accumulate_product, accumulate_suffixes
 from jactrain.jacobian.chain import factors_of, suffix_factors_of
@@ -192,21 +192,25 @@ class ParametersJacobian(Jacobian):
     def gram(self) -> Array:
         """Return `J Jᵀ`, `(N·m, N·m)`: the empirical tangent kernel (Jacot, Gabriel & Hongler 2018)."""
         examples, m, _ = self.shape
-        factors = [self._point.parameter_rows(position, y_bar) for position, y_bar in self._rows()]
-        kernels = [(inputs @ inputs.T, rows) for inputs, rows in factors]
-        whole = np.empty((examples, m, examples, m), self.dtype)
-        for o in range(
-            m
-        ):  # one output against it and those behind: a slice that the cache holds, and half of all
-            products = [
-                kernel[:, None]
-                * (rows[o] @ rows[o:].reshape(-1, rows.shape[2]).T).reshape(examples, m - o, -1)
-                for kernel, rows in kernels
-            ]
-            part = sum(products[1:], start=products[0])  # (N, m - o, N)
-            whole[:, o, :, o:] = part.transpose(0, 2, 1)
-            whole[:, o:, :, o] = part.transpose(2, 1, 0)
-        return whole.reshape(examples * m, examples * m)
+        factors = []
+        for position, y_bar in self._rows():
+            inputs, rows = self._point.parameter_rows(position, y_bar)
+            # Rows in the order of the result: the outputs of one example after another.
+            rows = rows.transpose(1, 0, 2).reshape(examples * m, -1)
+            factors.append((np.repeat(inputs @ inputs.T, m, axis=1), rows))
+        whole = np.empty((examples * m, examples * m), self.dtype)
+        width = max(1, _PIECE // (examples * m * m * self.dtype.itemsize))
+        for start, stop in ranges(examples, width):  # against itself and what is behind: half of the whole
+            own, behind = slice(start * m, stop * m), slice(start * m, None)
+            part = np.zeros((stop - start, m, (examples - start) * m), self.dtype)
+            for kernel, rows in factors:
+                product = (rows[own] @ rows[behind].T).reshape(part.shape)
+                product *= kernel[start:stop, None, behind]
+                part += product
+            part = part.reshape((stop - start) * m, -1)
+            whole[own, behind] = part
+            whole[stop * m :, own] = part[:, (stop - start) * m :].T
+        return whole
 
     def spectrum(self) -> Array:
         """Return the eigenvalues of the tangent kernel; where it is singular, 0 within rounding."""
