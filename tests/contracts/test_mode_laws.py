@@ -92,6 +92,13 @@ def test_every_exact_mode_equals_every_other(case, dtype):
 
 
 @CASES
+def test_the_complex_step_is_exact_to_the_last_digits(case):
+    results = results_of(case.name, np.float64)
+    error = relative_error(results["complex_step()"][1].gradient, results["reverse()"][1].gradient)
+    assert error <= 1e-14, f"{case.name}: off by {error:.2g}"
+
+
+@CASES
 @DTYPES
 def test_every_truncated_mode_equals_every_exact_one(case, dtype):
     results = results_of(case.name, dtype)
