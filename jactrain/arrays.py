@@ -30,6 +30,9 @@ DTypeName: TypeAlias = Literal["float32", "float64"]
 Tree: TypeAlias = Any
 Path: TypeAlias = tuple[str, ...]
 
+# Axes that an array of examples may have; NumPy takes 64, and rules add some of their own.
+MOST_AXES = 32
+
 
 def erf(xp: Namespace, x: Array) -> Array:
     """Return the error function of `x`, any shape, real or complex under NumPy, real under JAX."""

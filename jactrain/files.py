@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
+
+from jactrain.errors import UsageError
+
+_LONGEST_PATH = 200
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     """Let `write` fill a temporary file in the folder of `path`, then rename it to `path`.
 
-    Whatever goes wrong, `path` is what it was before, and no temporary file is left.
+    Whatever goes wrong, `path` is what it was before, and no temporary file is left. Raises UsageError where
+    the operating system does not let it be written.
     """
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with reachable(path, "written"):
+        _write(path, write)
+
+
+@contextlib.contextmanager
+def reachable(path: Path, verb: str = "reached") -> Iterator[None]:
+    """Turn an OSError about `path` into a UsageError, which says that it cannot be reached, or `verb`."""
+    try:
+        yield
+    except OSError as error:
+        shown = str(path) if len(str(path)) <= _LONGEST_PATH else f"{str(path)[:_LONGEST_PATH]}…"
+        raise UsageError(
+            f"{shown} cannot be {verb}: {error.strerror or error}; choose another place, or look at its "
+            "permissions and its disk"
+        ) from None
+
+
+def _write(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    handle, temporary = tempfile.mkstemp(prefix=".jactrain-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             write(file)

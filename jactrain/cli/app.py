@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from typing import Annotated
 
@@ -74,7 +76,11 @@ def options(
 def main() -> None:
     """Run the command line; a user's mistake ends in a message and an exit code, not a traceback."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            if sys.stdout is not None:  # closed by the shell, >&-
+                sys.stdout.flush()  # what is still held back may not find room
     except JactrainError as error:
         if "--debug" in sys.argv:
             raise
@@ -87,3 +93,16 @@ def main() -> None:
     except BrokenPipeError:  # the reader of a pipe has gone
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:  # a full disk, or one that is gone
+        if "--debug" in sys.argv:
+            raise
+        place = f"{error.filename}: " if error.filename else "this cannot be read or written: "
+        typer.echo(f"error: {place}{error.strerror or error}; look at its permissions and its disk", err=True)
+        _forget_output()
+        sys.exit(1)
+
+
+def _forget_output() -> None:
+    """Let what stdout still holds go nowhere, so that the interpreter does not fail on it when it ends."""
+    with contextlib.suppress(OSError):  # no file, as in a test
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -68,7 +68,10 @@ def echo_table(table: Table) -> None:
 
 def require_folder(path: Path) -> None:
     """Raise UsageError unless a file can be made at `path`."""
-    if not path.parent.is_dir():
-        raise UsageError(f"there is no folder {path.parent} to write {path.name} into; make it first")
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder; give the name of a file")
+    from jactrain.files import reachable
+
+    with reachable(path, "written"):
+        if not path.parent.is_dir():
+            raise UsageError(f"there is no folder {path.parent} to write {path.name} into; make it first")
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder; give the name of a file")

@@ -29,19 +29,20 @@ def command(
     from importlib.resources import files
 
     from jactrain.errors import UsageError
-    from jactrain.files import write_text
+    from jactrain.files import reachable, write_text
     from jactrain.registry import suggest
 
     folder = files("jactrain.cli").joinpath("templates")
     names = sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir())
     if template not in names:
         raise UsageError(f"there is no template {template!r}; {suggest(template, names)}")
-    if path.is_dir():
-        path = path / "config.yaml"
-    if path.exists() and not force:
-        raise UsageError(f"{path} is there already; choose another name, or overwrite it with --force")
-    if not path.parent.is_dir():
-        raise UsageError(f"there is no folder {path.parent}; make it first")
+    with reachable(path, "written"):
+        if path.is_dir():
+            path = path / "config.yaml"
+        if path.exists() and not force:
+            raise UsageError(f"{path} is there already; choose another name, or overwrite it with --force")
+        if not path.parent.is_dir():
+            raise UsageError(f"there is no folder {path.parent}; make it first")
     write_text(path, folder.joinpath(f"{template}.yaml").read_text(encoding="utf-8"))
     if json:
         echo_json({"path": str(path), "template": template})

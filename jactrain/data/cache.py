@@ -20,7 +20,7 @@ import platformdirs
 
 from jactrain.data.archive import read_arrays
 from jactrain.data.base import Dataset, Outline
-from jactrain.errors import DataError
+from jactrain.errors import DataError, UsageError
 from jactrain.files import write_atomically
 
 # Part of every key: to be raised when a source computes something else from the same options.
@@ -69,6 +69,8 @@ def _read(path: Path, outline: Outline) -> Dataset | None:
 
 def _write(path: Path, dataset: Dataset) -> None:
     features = np.array(dataset.features, dtype=np.str_)
-    with contextlib.suppress(OSError):  # a full disk or a read-only folder costs time, not the run
+    with contextlib.suppress(
+        OSError, UsageError
+    ):  # a full disk or a read-only folder costs time, not the run
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, lambda file: np.savez(file, x=dataset.x, y=dataset.y, features=features))

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from jactrain.arrays import Array
+from jactrain.arrays import MOST_AXES, Array
 from jactrain.data.archive import read_arrays
 from jactrain.data.base import Classification, Dataset, Outline, Regression, Source, Task, sources
 from jactrain.data.names import encode, numbered
@@ -53,6 +53,8 @@ def _inputs(path: Path, x: Array) -> Array:
         raise DataError(f"{path}: x holds {x.dtype}; inputs are numbers")
     if x.ndim < 2:
         raise DataError(f"{path}: x is (N, …), not {x.shape}; write one feature as x.reshape(-1, 1)")
+    if x.ndim > MOST_AXES:
+        raise DataError(f"{path}: x has {x.ndim} axes, at most {MOST_AXES} are read; join some of them")
     if x.size == 0:
         raise DataError(f"{path}: x is {x.shape} and so holds nothing; give at least one example and feature")
     return _finite(path, "x", x)

@@ -16,20 +16,25 @@ from jactrain.objective import Objective
 # A stack with its successor and a temporary in this size fits the second-level cache of current processors.
 _CACHE = 3 * 2**19
 _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_ADDRESSED = 2**63  # bytes
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(B|KiB|MiB|GiB)\Z")
 
 
 def bytes_of(size: Any) -> Any:
     """Return the bytes of `size`, such as "64MiB", "1.5 GiB" or a number of bytes.
 
-    Raises ValueError for a text of another form; other types are returned for the validator to refuse.
+    Raises ValueError for a text of another form and for more bytes than can be addressed; other types are
+    returned for the validator to refuse.
     """
-    if not isinstance(size, str):
-        return size
-    match = _SIZE.match(size)
-    if match is None:
-        raise ValueError("a size in memory is a number and B, KiB, MiB or GiB, such as 64MiB")
-    return int(float(match[1]) * _UNITS[match[2]])
+    if isinstance(size, str):
+        match = _SIZE.match(size)
+        if match is None:
+            raise ValueError("a size in memory is a number and B, KiB, MiB or GiB, such as 64MiB")
+        number = float(match[1]) * _UNITS[match[2]]  # inf for hundreds of digits
+        size = int(number) if number < _ADDRESSED else _ADDRESSED
+    if isinstance(size, int) and size >= _ADDRESSED:
+        raise ValueError("a size in memory is at most 8589934591GiB; null is no bound")
+    return size
 
 
 def text_of(size: int) -> str:

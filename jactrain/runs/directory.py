@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from jactrain.errors import RunError
+from jactrain.files import reachable
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,11 @@ class RunDirectory:
     def open(cls, path: Path) -> RunDirectory:
         """Return the run at `path`; RunError if there is none."""
         run = cls(path)
-        if not path.is_dir():
-            raise RunError(f"there is no run at {path}; give the folder that `jactrain run` printed")
-        if not run.resolved_config.is_file():
-            raise RunError(f"{path} is no run's folder: it has no {run.resolved_config.name}")
+        with reachable(path):
+            if not path.is_dir():
+                raise RunError(f"there is no run at {path}; give the folder that `jactrain run` printed")
+            if not run.resolved_config.is_file():
+                raise RunError(f"{path} is no run's folder: it has no {run.resolved_config.name}")
         return run
 
     @property

@@ -9,27 +9,17 @@ import numpy as np
 
 from jactrain.arrays import Array
 from jactrain.config.build import settle_units
-from jactrain.data.archive import read_arrays
-from jactrain.data.base import Classification, Regression, Task
+from jactrain.data.base import Classification, Task
 from jactrain.data.preparation import Scaling
 from jactrain.errors import DataError, RunError, ShapeError
-from jactrain.files import write_atomically
+from jactrain.files import reachable, write_atomically
 from jactrain.losses.base import Loss
 from jactrain.network import Network
 from jactrain.runs.configuration import configuration_of
 from jactrain.runs.directory import RunDirectory
+from jactrain.runs.facts import Facts, read, read_facts, require_numbers
 from jactrain.training.experiment import Experiment
 
-_FACTS = (
-    "input_shape",
-    "classes",
-    "targets",
-    "features",
-    "scaling/inputs/offset",
-    "scaling/inputs/scale",
-    "scaling/targets/offset",
-    "scaling/targets/scale",
-)
 _PORTION = 4096  # examples at once, so that memory does not grow with the data
 
 
@@ -62,22 +52,24 @@ class Model:
     @classmethod
     def load(cls, run: RunDirectory) -> Model:
         """Return the model of a run, without its data; RunError if that is unfinished or damaged."""
-        if not run.weights.is_file():
-            raise RunError(f"{run.path} has no {run.weights.name}: this run was not trained to an end")
-        config = configuration_of(run)
-        facts = _read(run.weights, _FACTS)
-        classes = tuple(map(str, facts["classes"]))
-        task = Classification(classes) if classes else Regression(tuple(map(str, facts["targets"])))
-        layers = settle_units(config.network, config.loss.outputs_for(task))
-        network = Network(layers, tuple(int(length) for length in facts["input_shape"]))
+        with reachable(run.weights):
+            if not run.weights.is_file():
+                raise RunError(f"{run.path} has no {run.weights.name}: this run was not trained to an end")
+        config, facts = configuration_of(run), read_facts(run.weights)
+        layers = settle_units(config.network, config.loss.outputs_for(facts.task))
+        network = Network(layers, facts.input_shape)
+        parameters = _parameters(run.weights, network)
+        require_numbers(
+            run.weights, "scaling/targets/offset", facts.target_scaling.offset, network.output_shape
+        )
         return cls(
             network,
             config.loss,
-            _parameters(run.weights, network),
-            Scaling(facts["scaling/inputs/offset"], facts["scaling/inputs/scale"]),
-            Scaling(facts["scaling/targets/offset"], facts["scaling/targets/scale"]),
-            task,
-            tuple(map(str, facts["features"])),
+            parameters,
+            facts.input_scaling,
+            facts.target_scaling,
+            facts.task,
+            facts.features,
         )
 
     def __repr__(self) -> str:
@@ -93,19 +85,10 @@ class Model:
 
     def save(self, path: Path) -> None:
         """Write the model to `path`, atomically and without Python objects."""
-        classes = self.task.classes if isinstance(self.task, Classification) else ()
-        targets = self.task.targets if isinstance(self.task, Regression) else ()
-        arrays = named_parameters(self.network, self.parameters)
-        arrays |= {
-            "input_shape": np.array(self.network.input_shape, dtype=np.int64),
-            "classes": np.array(classes, dtype=np.str_),
-            "targets": np.array(targets, dtype=np.str_),
-            "features": np.array(self.features, dtype=np.str_),
-            "scaling/inputs/offset": self.input_scaling.offset,
-            "scaling/inputs/scale": self.input_scaling.scale,
-            "scaling/targets/offset": self.target_scaling.offset,
-            "scaling/targets/scale": self.target_scaling.scale,
-        }
+        facts = Facts(
+            self.network.input_shape, self.task, self.features, self.input_scaling, self.target_scaling
+        )
+        arrays = named_parameters(self.network, self.parameters) | facts.as_arrays()
         write_atomically(path, lambda file: np.savez(file, **arrays))
 
     def outputs(self, x: Array) -> Array:
@@ -170,17 +153,11 @@ def named_parameters(network: Network, flat: Array, prefix: str = "parameters") 
 
 def _parameters(path: Path, network: Network) -> Array:
     names = [f"parameters/{name}" for name in network.layout.names]
-    arrays = _read(path, names)
+    arrays = read(path, names)
     for name, shape in zip(names, network.layout.shapes, strict=True):
         if arrays[name].shape != shape:
             raise RunError(
                 f"{path}: {name} has shape {arrays[name].shape}, but the run's network takes {shape}"
             )
+        require_numbers(path, name, arrays[name], shape)
     return np.concatenate([arrays[name].ravel() for name in names])
-
-
-def _read(path: Path, names: tuple[str, ...] | list[str]) -> dict[str, Array]:
-    try:
-        return read_arrays(path, names)
-    except DataError as error:
-        raise RunError(f"the trained parameters cannot be read: {error}") from None

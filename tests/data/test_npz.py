@@ -241,3 +241,9 @@ def test_a_member_larger_than_the_limit_is_refused(arrays: Arrays, monkeypatch: 
     monkeypatch.setattr(archive, "LIMIT", 10_000)
     with pytest.raises(DataError, match=r"x takes .* GiB in memory"):
         arrays(x=np.ones((3000, 1), bool), y=np.ones(1)).load()
+
+
+def test_more_axes_than_rules_can_add_to_are_refused(arrays: Arrays) -> None:
+    assert arrays(x=np.ones((2, *[1] * 31)), y=np.ones(2)).load().x.ndim == 32
+    with pytest.raises(DataError, match="x has 64 axes, at most 32 are read; join some of them"):
+        arrays(x=np.ones((2, *[1] * 63)), y=np.ones(2)).load()

@@ -11,7 +11,7 @@ from jactrain.config.build import build
 from jactrain.config.load import validated
 from jactrain.config.models import Config
 from jactrain.config.yaml import parse
-from jactrain.errors import ConfigurationError, RunError, ShapeError
+from jactrain.errors import ConfigurationError, RunError, ShapeError, UsageError
 from jactrain.files import as_json, write_atomically, write_text
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.model import Model, load_run
@@ -146,6 +146,24 @@ def test_a_failure_while_training_is_recorded(
         (lambda path: path.write_bytes(path.read_bytes()[:500]), "the trained parameters cannot be read: "),
         (lambda path: change(path, "parameters/linear_1/bias", np.zeros(4)), r"has shape \(4,\), but .*"),
         (lambda path: change(path, "classes", np.array([print])), "holds Python objects, which are never"),
+        (lambda path: change(path, "parameters/linear_1/bias", np.array(["a"] * 3)), "not <U1 of"),
+        (lambda path: change(path, "parameters/linear_1/bias", np.full(3, np.nan)), "finite numbers"),
+        (lambda path: change(path, "input_shape", np.array([2.5])), "input_shape is 1 to 32 whole numbers"),
+        (lambda path: change(path, "input_shape", np.array(["2"])), "input_shape is 1 to 32 whole numbers"),
+        (lambda path: change(path, "input_shape", np.array(2)), "input_shape is 1 to 32 whole numbers"),
+        (lambda path: change(path, "input_shape", np.array([-2])), "input_shape is 1 to 32 whole numbers"),
+        (lambda path: change(path, "input_shape", np.ones(64, int)), "input_shape is 1 to 32 whole numbers"),
+        (lambda path: change(path, "input_shape", np.array([3])), "features is none, or a name"),
+        (lambda path: change(path, "classes", np.array([1, 2])), "classes is a list of texts, not int64"),
+        (lambda path: change(path, "classes", np.array("a")), "classes is a list of texts, not <U1"),
+        (lambda path: change(path, "classes", np.array(["a", "b"])), "one of them empty, not 2 and 3"),
+        (lambda path: change(path, "targets", np.array([], str)), "one of them empty, not 0 and 0"),
+        (lambda path: change(path, "features", np.array(["a"])), "features is none, or a name"),
+        (lambda path: change(path, "scaling/inputs/scale", np.ones(5)), r"shape \(2,\), not float64"),
+        (lambda path: change(path, "scaling/inputs/scale", np.zeros(2)), "numbers above 0, not some that"),
+        (lambda path: change(path, "scaling/inputs/offset", np.array(["a", "b"])), "not <U1 of"),
+        (lambda path: change(path, "scaling/targets/offset", np.full(3, np.inf)), "finite numbers, not some"),
+        (lambda path: change(path, "scaling/targets/offset", np.ones(2)), "targets/scale is float32 or"),
     ],
 )  # fmt: skip
 def test_damaged_weights_are_refused(result: RunResult, damage, said: str) -> None:
@@ -186,6 +204,24 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         write_atomically(path, fail)
     assert path.read_text() == "first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "nowhere/a.txt", "file/a.txt"])
+def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"cannot be written: .*; choose another place, or look at its"):
+        write_text(tmp_path / name, "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_longest_name_that_the_system_takes_can_be_written(tmp_path: Path) -> None:
+    write_text(tmp_path / ("n" * 255), "text")
+    assert (tmp_path / ("n" * 255)).read_text() == "text"
+
+
+def test_a_path_that_the_system_refuses_is_no_run() -> None:
+    with pytest.raises(UsageError, match="n… cannot be reached: File name too long"):
+        load_run("n" * 5000)
 
 
 def test_json_holds_null_for_what_is_not_finite() -> None:
