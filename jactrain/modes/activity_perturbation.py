@@ -10,14 +10,13 @@ from pydantic import Field, PositiveInt
 
 from jactrain.arrays import Array
 from jactrain.layers.base import Product
-from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes
+from jactrain.modes.base import Decision, Exactness, GradientResult, Mode, modes
 from jactrain.modes.directions import draw
 from jactrain.modes.memory import (
     MemorySize,
     evaluated_entries,
     memory_bound,
     require_within,
-    reuse_freed_memory,
 )
 from jactrain.network import Link
 from jactrain.objective import Batch, Objective
@@ -40,11 +39,9 @@ class ActivityPerturbation(Mode):
     exactness: ClassVar[Exactness] = Exactness.UNBIASED
     uses: ClassVar[frozenset[Product]] = frozenset({Product.FORWARD, Product.JVP, Product.PARAMETER_VJP})
 
-    def prepare(self, objective: Objective, examples: int, dtype: Any) -> Plan:
+    def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:
         """Predict `F`, `K Σ j` behind the first layer with parameters, and `Σ w`."""
-        self.require_products(objective)
-        reuse_freed_memory()
-        dtype, network = np.dtype(dtype), objective.network
+        network = objective.network
         first = network.first_parametric
         parametric = [link for link in network.links if link.layout.size]
         unit = examples * dtype.itemsize
@@ -54,25 +51,20 @@ class ActivityPerturbation(Mode):
         require_within(self.memory, peak, "raise it, or take fewer directions or smaller batches")
         tangent = sum(link.cost.jvp for link in network.links[first + 1 :]) + objective.loss_cost.jvp
         products = sum(link.cost.parameter_vjp for link in parametric)
-        return Plan(
-            mode=self,
-            objective=objective,
-            examples=examples,
-            dtype=dtype,
+        return Decision(
             multiply_adds=examples * (objective.forward_cost + self.directions * tangent + products),
             peak_bytes=peak,
         )
 
-    def value_and_gradient(
+    def differentiate(
         self,
         objective: Objective,
         parameters: Array,
         batch: Batch,
-        plan: Plan,
+        decision: Decision,
         rng: np.random.Generator,
     ) -> GradientResult:
         """Return the estimate."""
-        plan.require(self, objective, parameters, batch)
         point = objective.linearize(parameters, batch)
         tangents: dict[int, Array] = {}
         stack = None

@@ -9,7 +9,7 @@ import numpy as np
 from jactrain.arrays import Array
 from jactrain.errors import UsageError
 from jactrain.layers.base import Product
-from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes
+from jactrain.modes.base import Decision, Exactness, GradientResult, Mode, Plan, modes
 from jactrain.modes.memory import MemorySize, memory_bound, rounded
 from jactrain.objective import Batch, Objective
 
@@ -23,7 +23,7 @@ class Auto(Mode):
     exactness: ClassVar[Exactness] = Exactness.EXACT
     uses: ClassVar[frozenset[Product]] = frozenset({Product.FORWARD})
 
-    def prepare(self, objective: Objective, examples: int, dtype: Any) -> Plan:
+    def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:
         """Return the plan of the cheapest; raises what the last one says if none is possible."""
         plans, refusal = [], None
         for mode in self._candidates():
@@ -34,28 +34,23 @@ class Auto(Mode):
         if not plans:
             raise refusal or UsageError("there is no exact mode")
         best = min(plans, key=lambda plan: (plan.multiply_adds, plan.peak_bytes))
-        return Plan(
-            mode=self,
-            objective=objective,
-            examples=examples,
-            dtype=np.dtype(dtype),
+        return Decision(
             multiply_adds=best.multiply_adds,
             peak_bytes=best.peak_bytes,
             details=best,
             note=_told(best, plans),
         )
 
-    def value_and_gradient(
+    def differentiate(
         self,
         objective: Objective,
         parameters: Array,
         batch: Batch,
-        plan: Plan,
+        decision: Decision,
         rng: np.random.Generator,
     ) -> GradientResult:
         """Return the exact gradient, by the mode that was chosen."""
-        plan.require(self, objective, parameters, batch)
-        chosen: Plan = plan.details
+        chosen: Plan = decision.details
         return chosen.mode.value_and_gradient(objective, parameters, batch, chosen, rng)
 
     def _candidates(self) -> list[Mode]:

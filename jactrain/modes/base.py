@@ -18,6 +18,7 @@ from jactrain.arrays import Array
 from jactrain.errors import PlanError, UnsupportedError
 from jactrain.layers.base import Product
 from jactrain.linearization import Work
+from jactrain.modes.memory import reuse_freed_memory
 from jactrain.objective import Batch, Objective
 from jactrain.registry import Component, Registry
 
@@ -31,28 +32,48 @@ class Exactness(StrEnum):
     BIASED = "biased"  # only a direction
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a mode decided for one objective, batch size and dtype.
+class Decision(NamedTuple):
+    """What a mode decided for one network, batch size and dtype.
 
-    multiply_adds: predicted, for one gradient; peak_bytes: predicted, of the arrays alive at once that
-    the mode makes; details: the mode's own decisions, the plan of
-    another mode if that computes the gradient; note: what people should know about them.
+    multiply_adds: predicted, for one gradient; peak_bytes: predicted, of the arrays alive at once that the
+    mode makes; details: the mode's own; note: what people should know of it.
     """
 
-    mode: Mode
-    objective: Objective
-    examples: int
-    dtype: np.dtype[Any]
     multiply_adds: int
     peak_bytes: int
     details: Any = None
     note: str = ""
 
+
+@dataclass(frozen=True)
+class Plan:
+    """A mode's decision, with what it was made for, and refused for anything else."""
+
+    mode: Mode
+    objective: Objective
+    examples: int
+    dtype: np.dtype[Any]
+    decision: Decision
+
     @property
-    def recordable(self) -> bool:
-        """Whether the mode that computes the gradient is."""
-        return self.details.recordable if isinstance(self.details, Plan) else self.mode.recordable
+    def multiply_adds(self) -> int:
+        """The multiply-adds predicted for one gradient."""
+        return self.decision.multiply_adds
+
+    @property
+    def peak_bytes(self) -> int:
+        """The bytes predicted to be alive at once, of the arrays that the mode makes."""
+        return self.decision.peak_bytes
+
+    @property
+    def note(self) -> str:
+        """What people should know of the decision; may be empty."""
+        return self.decision.note
+
+    @property
+    def computed_by(self) -> Plan:
+        """The plan of the mode that computes the gradient: another's, if this one chose among modes."""
+        return self.decision.details if isinstance(self.decision.details, Plan) else self
 
     def require(self, mode: Mode, objective: Objective, parameters: Array, batch: Batch) -> None:
         """Raise PlanError, listing what differs, unless the plan was made for these."""
@@ -99,13 +120,34 @@ class Mode(Component, ABC):
     recordable: ClassVar[bool] = False
 
     @abstractmethod
-    def prepare(self, objective: Objective, examples: int, dtype: Any) -> Plan:
-        """Return the plan for batches of `examples` examples with parameters of `dtype`.
+    def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:
+        """Return how batches of `examples` examples with parameters of `dtype` are differentiated.
 
-        Raises UnsupportedError, naming layer and product, if a layer lacks a product that is used.
+        Raises OptionError for an option that does not fit, such as a bound on memory.
         """
 
     @abstractmethod
+    def differentiate(
+        self,
+        objective: Objective,
+        parameters: Array,
+        batch: Batch,
+        decision: Decision,
+        rng: np.random.Generator,
+    ) -> GradientResult:
+        """Return value and gradient at `parameters` `(P,)`, as `decision` says for such a batch."""
+
+    def prepare(self, objective: Objective, examples: int, dtype: Any) -> Plan:
+        """Return the plan for batches of `examples` examples with parameters of `dtype`.
+
+        Raises UnsupportedError, naming layer and product, if a layer lacks a product that is used, and
+        OptionError for an option that does not fit.
+        """
+        self.require_products(objective)
+        reuse_freed_memory()
+        dtype = np.dtype(dtype)
+        return Plan(self, objective, examples, dtype, self.decide(objective, examples, dtype))
+
     def value_and_gradient(
         self,
         objective: Objective,
@@ -118,6 +160,8 @@ class Mode(Component, ABC):
 
         `rng` is drawn from by random modes only. Raises PlanError for a plan made for something else.
         """
+        plan.require(self, objective, parameters, batch)
+        return self.differentiate(objective, parameters, batch, plan.decision, rng)
 
     @property
     def label(self) -> str:

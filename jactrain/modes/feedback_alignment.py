@@ -10,14 +10,13 @@ from pydantic import Field, NonNegativeInt
 
 from jactrain.arrays import Array, Tree, map_tree
 from jactrain.layers.base import Product
-from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes
+from jactrain.modes.base import Decision, Exactness, GradientResult, Mode, modes
 from jactrain.modes.memory import (
     MemorySize,
     evaluated_entries,
     memory_bound,
     pulled_entries,
     require_within,
-    reuse_freed_memory,
 )
 from jactrain.objective import Batch, Linearization, Objective
 
@@ -49,11 +48,9 @@ class Feedback(Mode):
     ) -> dict[int, Array]:
         """Return cotangents `(1, N, *out)` at the outputs of all links with parameters, by position."""
 
-    def prepare(self, objective: Objective, examples: int, dtype: Any) -> Plan:
+    def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:
         """Draw what is fixed, and predict `F`, the pulls, and `Σ w`."""
-        self.require_products(objective)
-        reuse_freed_memory()
-        dtype, network = np.dtype(dtype), objective.network
+        network = objective.network
         parametric = [link for link in network.links if link.layout.size]
         per_example = objective.forward_cost + objective.loss_cost.vjp + self.cost(objective)
         per_example += sum(link.cost.parameter_vjp for link in parametric)
@@ -62,30 +59,25 @@ class Feedback(Mode):
         entries += max(pulled_entries(network.links), evaluated_entries(objective))
         peak = (entries * examples + 2 * network.size) * dtype.itemsize
         require_within(self.memory, peak, "raise it, or take smaller batches")
-        return Plan(
-            mode=self,
-            objective=objective,
-            examples=examples,
-            dtype=dtype,
+        return Decision(
             multiply_adds=per_example * examples,
             peak_bytes=peak,
             details=self.feedback(objective, np.random.default_rng(self.seed), dtype),
         )
 
-    def value_and_gradient(
+    def differentiate(
         self,
         objective: Objective,
         parameters: Array,
         batch: Batch,
-        plan: Plan,
+        decision: Decision,
         rng: np.random.Generator,
     ) -> GradientResult:
         """Return the value and the direction that stands for the gradient."""
-        plan.require(self, objective, parameters, batch)
         point = objective.linearize(parameters, batch)
         bars = {
             objective.links[position].name: point.parameter_vjp(position, y_bar)
-            for position, y_bar in self.cotangents(objective, point, plan.details).items()
+            for position, y_bar in self.cotangents(objective, point, decision.details).items()
         }
         gradient = objective.network.layout.flatten(objective.xp, bars)[0]
         return GradientResult(point.value, gradient, point.work)

@@ -10,13 +10,12 @@ from pydantic import Field
 
 from jactrain.arrays import Array, ranges
 from jactrain.layers.base import Product
-from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes
+from jactrain.modes.base import Decision, Exactness, GradientResult, Mode, modes
 from jactrain.modes.memory import (
     MemorySize,
     evaluated_entries,
     memory_bound,
     pushed_entries,
-    reuse_freed_memory,
     stack_width,
 )
 from jactrain.network import Link
@@ -71,11 +70,8 @@ class Forward(Mode):
         {Product.FORWARD, Product.JVP, Product.PARAMETER_JVP, Product.PARAMETER_VJP}
     )
 
-    def prepare(self, objective: Objective, examples: int, dtype: Any) -> Plan:
+    def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:
         """Divide the seeds into chunks, and predict `F`, the pushes, and a product for each layer."""
-        self.require_products(objective)
-        reuse_freed_memory()
-        dtype = np.dtype(dtype)
         network = objective.network
         unit = examples * dtype.itemsize
         evaluated = evaluated_entries(objective) * unit
@@ -87,27 +83,22 @@ class Forward(Mode):
             fixed = ends + 2 * evaluated
         chunks = self._chunks(objective, unit, fixed, streamed)
         stacks = max(_width(chunk) * pushed_entries(objective, chunk[0].position) for chunk in chunks)
-        return Plan(
-            mode=self,
-            objective=objective,
-            examples=examples,
-            dtype=dtype,
+        return Decision(
             multiply_adds=examples * _multiply_adds(objective, chunks, streamed),
             peak_bytes=fixed + max(stacks * unit, 0 if streamed else evaluated),
             details=Division(tuple(chunks), streamed),
         )
 
-    def value_and_gradient(
+    def differentiate(
         self,
         objective: Objective,
         parameters: Array,
         batch: Batch,
-        plan: Plan,
+        decision: Decision,
         rng: np.random.Generator,
     ) -> GradientResult:
         """Return the exact gradient."""
-        plan.require(self, objective, parameters, batch)
-        blocks, division = _Blocks(objective), plan.details
+        blocks, division = _Blocks(objective), decision.details
         if division.streamed:
             point = objective.begin(parameters, batch)
             _stream(objective, point, division.chunks, parameters.dtype, blocks)

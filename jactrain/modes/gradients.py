@@ -44,7 +44,7 @@ class Gradients:
         def unrecorded(parameters: Array, batch: Batch, rng: np.random.Generator) -> GradientResult:
             return mode.value_and_gradient(objective, parameters, batch, plan, rng)
 
-        if plan.recordable:
+        if plan.computed_by.mode.recordable:
             with suppress(Exception):  # whatever a rule from elsewhere does, it still runs as it is
                 return _Confirmed(RecordedGradient(mode, objective, plan, parameters, batch), unrecorded)
         return unrecorded

@@ -13,14 +13,13 @@ from jactrain.jacobian.accumulate import accumulate_suffixes
 from jactrain.jacobian.chain import Factor, suffix_factors_of
 from jactrain.jacobian.plan import SuffixPlan, plan_suffixes
 from jactrain.layers.base import Product
-from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes
+from jactrain.modes.base import Decision, Exactness, GradientResult, Mode, modes
 from jactrain.modes.memory import (
     MemorySize,
     evaluated_entries,
     memory_bound,
     pulled_entries,
     require_within,
-    reuse_freed_memory,
 )
 from jactrain.objective import Batch, Linearization, Objective
 
@@ -39,11 +38,9 @@ class Mixed(Mode):
     uses: ClassVar[frozenset[Product]] = frozenset({Product.FORWARD, Product.PARAMETER_VJP})
     recordable: ClassVar[bool] = True
 
-    def prepare(self, objective: Objective, examples: int, dtype: Any) -> Plan:
+    def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:
         """Plan the suffixes of the chain, and predict `F`, the plan, and `Σ w`."""
-        self.require_products(objective)
-        reuse_freed_memory()
-        dtype, network = np.dtype(dtype), objective.network
+        network = objective.network
         factors = chain_with_loss(objective)
         plan = plan_suffixes(factors)
         if plan.multiply_adds == inf:
@@ -55,11 +52,7 @@ class Mixed(Mode):
         require_within(
             self.memory, peak, "raise it, take smaller batches, or reverse with checkpoints: revolve"
         )
-        return Plan(
-            mode=self,
-            objective=objective,
-            examples=examples,
-            dtype=dtype,
+        return Decision(
             multiply_adds=examples * (objective.forward_cost + int(plan.multiply_adds) + products),
             peak_bytes=peak,
             details=plan,
@@ -74,18 +67,17 @@ class Mixed(Mode):
                     "finite_difference, which needs forward alone"
                 )
 
-    def value_and_gradient(
+    def differentiate(
         self,
         objective: Objective,
         parameters: Array,
         batch: Batch,
-        plan: Plan,
+        decision: Decision,
         rng: np.random.Generator,
     ) -> GradientResult:
         """Return the exact gradient."""
-        plan.require(self, objective, parameters, batch)
         point = objective.linearize(parameters, batch)
-        chosen: SuffixPlan = plan.details
+        chosen: SuffixPlan = decision.details
         found = accumulate_suffixes(_ChainWithLoss(point), chain_with_loss(objective), chosen.suffixes)
         parametric = [position for position, link in enumerate(objective.links) if link.layout.size]
         bars = {}

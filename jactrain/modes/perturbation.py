@@ -10,12 +10,11 @@ from pydantic import Field
 
 from jactrain.arrays import Array, DTypeName, Namespace, Path, ranges
 from jactrain.layers.base import Product
-from jactrain.modes.base import GradientResult, Mode, Plan
+from jactrain.modes.base import Decision, GradientResult, Mode
 from jactrain.modes.memory import (
     MemorySize,
     evaluated_entries,
     memory_bound,
-    reuse_freed_memory,
     stack_width,
 )
 from jactrain.objective import Batch, Objective
@@ -65,10 +64,8 @@ class Perturbation(Mode):
         """Return the estimated L2 norm of the gradient's error; None if it is exact up to rounding."""
         return None
 
-    def prepare(self, objective: Objective, examples: int, dtype: Any) -> Plan:
+    def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:
         """Divide the entries into chunks, and predict the forward passes from the moved link on."""
-        self.require_products(objective)
-        reuse_freed_memory()
         working = np.dtype(self.dtype or dtype)
         links, values = objective.links, len(self.offsets)
         size = working.itemsize * (2 if np.iscomplexobj(self.offsets) else 1)
@@ -88,26 +85,21 @@ class Perturbation(Mode):
                     per_example += once
                     stacks = max(stacks, (stop - start) * each)
                 per_example += count * values * moved
-        return Plan(
-            mode=self,
-            objective=objective,
-            examples=examples,
-            dtype=np.dtype(dtype),
+        return Decision(
             multiply_adds=per_example * examples,
             peak_bytes=fixed + stacks,
             details=tuple(chunks),
         )
 
-    def value_and_gradient(
+    def differentiate(
         self,
         objective: Objective,
         parameters: Array,
         batch: Batch,
-        plan: Plan,
+        decision: Decision,
         rng: np.random.Generator,
     ) -> GradientResult:
         """Return the derivatives of all entries, one after another."""
-        plan.require(self, objective, parameters, batch)
         xp = objective.xp
         if self.dtype is not None:
             parameters, batch = parameters.astype(self.dtype), batch.astype(self.dtype)
@@ -117,7 +109,7 @@ class Perturbation(Mode):
         complex_too = [np.complex64] if np.iscomplexobj(self.offsets) else []
         offsets = self.offsets.astype(np.result_type(parameters.dtype, *complex_too))
         blocks = []
-        for position, path, start, stop in plan.details:
+        for position, path, start, stop in decision.details:
             link = objective.links[position]
             first = link.part.start + link.layout.slices[link.layout.paths.index(path)].start
             own = step[first + start : first + stop]

@@ -10,14 +10,13 @@ from pydantic import Field, PositiveInt
 from jactrain.arrays import Array, ranges
 from jactrain.errors import OptionError
 from jactrain.layers.base import Product
-from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes
+from jactrain.modes.base import Decision, Exactness, GradientResult, Mode, modes
 from jactrain.modes.directions import Distribution, draw, error_of, relative_variance
 from jactrain.modes.memory import (
     MemorySize,
     evaluated_entries,
     memory_bound,
     pushed_entries,
-    reuse_freed_memory,
     stack_width,
 )
 from jactrain.objective import Batch, Linearization, Objective
@@ -39,11 +38,9 @@ class RandomForward(Mode):
     exactness: ClassVar[Exactness] = Exactness.UNBIASED
     uses: ClassVar[frozenset[Product]] = frozenset({Product.FORWARD, Product.JVP, Product.PARAMETER_JVP})
 
-    def prepare(self, objective: Objective, examples: int, dtype: Any) -> Plan:
+    def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:
         """Divide the directions into stacks, and predict `F` and `K Σ (j + B θ̇)`."""
-        self.require_products(objective)
-        reuse_freed_memory()
-        dtype, network = np.dtype(dtype), objective.network
+        network = objective.network
         whole = self.distribution == "orthogonal"
         if whole and self.directions > network.size:
             raise OptionError(
@@ -65,32 +62,27 @@ class RandomForward(Mode):
             + sum(link.cost.parameter_jvp for link in objective.links if link.layout.size)
             + objective.loss_cost.jvp
         )
-        return Plan(
-            mode=self,
-            objective=objective,
-            examples=examples,
-            dtype=dtype,
+        return Decision(
             multiply_adds=examples * (objective.forward_cost + self.directions * tangent),
             peak_bytes=fixed + max(drawn + widest * each, evaluated_entries(objective) * unit),
             details=pieces,
         )
 
-    def value_and_gradient(
+    def differentiate(
         self,
         objective: Objective,
         parameters: Array,
         batch: Batch,
-        plan: Plan,
+        decision: Decision,
         rng: np.random.Generator,
     ) -> GradientResult:
         """Return the estimate, with its expected error."""
-        plan.require(self, objective, parameters, batch)
         point, size = objective.linearize(parameters, batch), objective.network.size
         drawn = None
         if self.distribution == "orthogonal":
             drawn = draw(rng, self.distribution, (self.directions, size), parameters.dtype)
         gradient: Array = 0
-        for start, stop in plan.details:
+        for start, stop in decision.details:
             if drawn is None:
                 tangents = draw(rng, self.distribution, (stop - start, size), parameters.dtype)
             else:

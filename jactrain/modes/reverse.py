@@ -11,14 +11,13 @@ from pydantic import Field
 from jactrain.arrays import Array
 from jactrain.layers.base import Product
 from jactrain.modes import checkpoints as schedules
-from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes
+from jactrain.modes.base import Decision, Exactness, GradientResult, Mode, modes
 from jactrain.modes.memory import (
     MemorySize,
     evaluated_entries,
     memory_bound,
     pulled_entries,
     require_within,
-    reuse_freed_memory,
 )
 from jactrain.objective import Batch, Linearization, Objective
 
@@ -43,11 +42,8 @@ class Reverse(Mode):
     uses: ClassVar[frozenset[Product]] = frozenset({Product.FORWARD, Product.VJP, Product.PARAMETER_VJP})
     recordable: ClassVar[bool] = True
 
-    def prepare(self, objective: Objective, examples: int, dtype: Any) -> Plan:
+    def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:
         """Choose what to keep, and predict `Σ F + v + w`; `ȳ` stops at the first layer with parameters."""
-        self.require_products(objective)
-        reuse_freed_memory()
-        dtype = np.dtype(dtype)
         links, first = objective.links, objective.network.first_parametric
         unit = examples * dtype.itemsize
         actions = self._actions(objective, unit, dtype.itemsize)
@@ -68,11 +64,7 @@ class Reverse(Mode):
             + sum(link.cost.parameter_vjp for link in links if link.layout.size)
             + sum(link.cost.vjp for link in links[first + 1 :])
         )
-        return Plan(
-            mode=self,
-            objective=objective,
-            examples=examples,
-            dtype=dtype,
+        return Decision(
             multiply_adds=per_example * examples,
             peak_bytes=peak,
             details=actions,
@@ -95,16 +87,15 @@ class Reverse(Mode):
             fewest, beyond = (slots, beyond) if peak <= self.memory else (fewest, slots)
         return tuple(schedules.revolve(count, fewest))
 
-    def value_and_gradient(
+    def differentiate(
         self,
         objective: Objective,
         parameters: Array,
         batch: Batch,
-        plan: Plan,
+        decision: Decision,
         rng: np.random.Generator,
     ) -> GradientResult:
         """Return the exact gradient."""
-        plan.require(self, objective, parameters, batch)
         point = objective.begin(parameters, batch)
         first = objective.network.first_parametric
         x = point.inputs
@@ -113,7 +104,7 @@ class Reverse(Mode):
         kept = [(first, x)]
         y_bar = None
         bars: dict[str, Any] = {}
-        for action in plan.details:
+        for action in decision.details:
             if isinstance(action, schedules.Keep):
                 kept.append((first + action.position, x))
                 continue

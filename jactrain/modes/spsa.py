@@ -10,13 +10,12 @@ from pydantic import Field, PositiveInt
 from jactrain.arrays import Array, ranges
 from jactrain.layers.base import Product
 from jactrain.linearization import Work
-from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes
+from jactrain.modes.base import Decision, Exactness, GradientResult, Mode, modes
 from jactrain.modes.directions import draw, error_of, relative_variance
 from jactrain.modes.memory import (
     MemorySize,
     evaluated_entries,
     memory_bound,
-    reuse_freed_memory,
     stack_width,
 )
 from jactrain.objective import Batch, Objective
@@ -42,11 +41,9 @@ class SPSA(Mode):
     exactness: ClassVar[Exactness] = Exactness.UNBIASED
     uses: ClassVar[frozenset[Product]] = frozenset({Product.FORWARD})
 
-    def prepare(self, objective: Objective, examples: int, dtype: Any) -> Plan:
+    def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:
         """Divide the directions into stacks, and predict `2 K F`, and `F` for the value."""
-        self.require_products(objective)
-        reuse_freed_memory()
-        dtype, network = np.dtype(dtype), objective.network
+        network = objective.network
         fixed = network.size * dtype.itemsize
         unit = examples * dtype.itemsize
         each = 3 * network.size * dtype.itemsize  # a direction, and the two networks along it
@@ -54,31 +51,26 @@ class SPSA(Mode):
         width = stack_width(self.memory, fixed, each, "raise it, or take smaller batches")
         pieces = tuple(ranges(self.directions, width))
         values = [1, *(2 * (stop - start) for start, stop in pieces)]
-        return Plan(
-            mode=self,
-            objective=objective,
-            examples=examples,
-            dtype=dtype,
+        return Decision(
             multiply_adds=examples * sum(objective.stack_cost(stack) for stack in values),
             peak_bytes=fixed + pieces[0][1] * each,
             details=pieces,
         )
 
-    def value_and_gradient(
+    def differentiate(
         self,
         objective: Objective,
         parameters: Array,
         batch: Batch,
-        plan: Plan,
+        decision: Decision,
         rng: np.random.Generator,
     ) -> GradientResult:
         """Return the estimate, with the error that its variance makes expect."""
-        plan.require(self, objective, parameters, batch)
         work, size = Work(), objective.network.size
         value = objective.losses(parameters[None], batch, work)[0].sum() / batch.examples
         step = parameters.dtype.type(self.step or float(np.finfo(parameters.dtype).eps) ** (1 / 3))
         gradient: Array = 0
-        for start, stop in plan.details:
+        for start, stop in decision.details:
             directions = draw(rng, self.distribution, (stop - start, size), parameters.dtype)
             moves = step * directions
             around = objective.xp.concatenate([parameters + moves, parameters - moves])

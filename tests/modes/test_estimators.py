@@ -126,11 +126,15 @@ def test_the_error_estimate_is_the_error_that_the_variance_makes_expect(name):
     assert 0.8 <= np.sqrt(np.mean(np.square(estimates)) / variance) <= 1.25
 
 
+def with_feedback(plan, fixed):
+    return replace(plan, decision=plan.decision._replace(details=fixed))
+
+
 def test_feedback_alignment_with_its_own_weights_as_feedback_is_reverse_mode():
     mode = modes.resolve("feedback_alignment")
     plan = mode.prepare(OBJECTIVE, BATCH.examples, np.float64)
     own = OBJECTIVE.network.own_parameters(PARAMETERS)
-    plan = replace(plan, details={position: own[position] for position in plan.details})
+    plan = with_feedback(plan, {position: own[position] for position in plan.decision.details})
     result = mode.value_and_gradient(OBJECTIVE, PARAMETERS, BATCH, plan, np.random.default_rng(0))
     assert np.allclose(result.gradient, EXACT, rtol=1e-13)
 
@@ -139,7 +143,7 @@ def test_direct_feedback_through_the_transposed_weight_is_reverse_mode():
     mode = modes.resolve("direct_feedback_alignment")
     plan = mode.prepare(OBJECTIVE, BATCH.examples, np.float64)
     weight = OBJECTIVE.network.own_parameters(PARAMETERS)[2]["weight"][0]
-    plan = replace(plan, details={2: weight.T})
+    plan = with_feedback(plan, {2: weight.T})
     result = mode.value_and_gradient(OBJECTIVE, PARAMETERS, BATCH, plan, np.random.default_rng(0))
     assert np.allclose(result.gradient, EXACT, rtol=1e-13)
 

@@ -68,12 +68,12 @@ def test_mixed_names_the_layer_that_neither_tangents_nor_cotangents_can_cross():
 
 def test_auto_takes_what_is_possible_and_says_what_it_costs():
     plan, result = gradient(modes.resolve("auto"), objective_with(PushesOnly()))
-    assert plan.details.mode.kind == "mixed"
+    assert plan.computed_by.mode.kind == "mixed"
     assert result.work.multiply_adds == plan.multiply_adds
     assert plan.note.startswith(f"auto chose mixed: {plan.multiply_adds:,} multiply-adds and about ")
     assert "forward" in plan.note
     plan, _ = gradient(modes.resolve("auto"), objective_with(ForwardOnly()))
-    assert plan.details.mode.kind == "complex_step"
+    assert plan.computed_by.mode.kind == "complex_step"
 
 
 def test_auto_keeps_a_bound_by_checkpoints():
@@ -81,9 +81,9 @@ def test_auto_keeps_a_bound_by_checkpoints():
     case = NetworkCase("deep", deep, (16,), "mean_squared_error", 200)
     objective = case.objective()
     free = modes.resolve("auto").prepare(objective, 200, np.float64)
-    assert free.details.mode == modes.resolve("reverse")
+    assert free.computed_by.mode == modes.resolve("reverse")
     bound = free.peak_bytes * 6 // 10
     kept = modes.resolve({"auto": {"memory": bound}}).prepare(objective, 200, np.float64)
     assert kept.peak_bytes <= bound
-    assert kept.details.mode.kind == "reverse"
-    assert kept.details.mode.checkpoints != "none"
+    assert kept.computed_by.mode.kind == "reverse"
+    assert kept.computed_by.mode.checkpoints != "none"
