@@ -17,7 +17,7 @@ from jactrain.layers.base import (
 )
 from jactrain.linearization import Work
 from jactrain.losses.base import Loss, LossCost, RegressionLoss, as_columns, losses
-from jactrain.modes.base import Exactness, GradientResult, Mode, Plan, modes
+from jactrain.modes.base import Decision, Exactness, GradientResult, Mode, Plan, modes
 from jactrain.objective import Batch, Objective
 from jactrain.optimizers.base import Optimizer, State, optimizers
 from jactrain.optimizers.schedules import Schedule, schedules
@@ -29,6 +29,7 @@ __all__ = [
     "Cost",
     "DataError",
     "Dataset",
+    "Decision",
     "Elementwise",
     "Exactness",
     "GradientResult",

@@ -12,7 +12,7 @@ from jactrain.layers import layers
 PUBLIC = ["Network", "build", "load_config", "load_run", "run", "value_and_gradient"]
 EXTEND = [
     *("Array", "Batch", "Classification", "Cost", "DataError", "Dataset"),
-    *("Elementwise", "Exactness", "GradientResult", "Kept", "Layer", "Loss", "LossCost"),
+    *("Decision", "Elementwise", "Exactness", "GradientResult", "Kept", "Layer", "Loss", "LossCost"),
     *("Mode", "Moved", "MovedCost", "Namespace", "Objective", "Optimizer", "Outline", "Path"),
     *("PerturbationCost", "Plan", "Product", "Regression", "RegressionLoss", "Schedule"),
     *("Shape", "ShapeError", "Source", "State", "Task", "Tree"),
