@@ -111,3 +111,28 @@ def test_targets_beyond_float32_are_refused_at_data(folder: Path, jactrain: Call
     done = jactrain("validate", "table.yaml")
     assert done.code == 2
     assert "table.yaml:2:1: data: there are targets as large as" in done.err
+
+
+def test_losses_that_are_not_finite_are_refused_by_part_and_target(folder: Path, jactrain: Callable) -> None:
+    rows = [f"{i},{(7 * i) % 11},{i}" for i in range(1, 41)]
+    write(rows)
+    text = TABLE.replace("linear: {units: 4}, tanh, ", "").replace("cross_entropy", "mean_squared_error")
+    Path("table.yaml").write_text(text.replace("validation: 0.25", "validation: 0"))
+    assert jactrain("run", "table.yaml").code == 0
+    (run,) = Path("runs").iterdir()
+    write([*rows[:-1], "1e30,3,40"])  # its square is beyond float32
+    done = jactrain("evaluate", run)
+    assert (done.code, done.out) == (2, "")
+    assert "error: 1 of 40 examples of the train part have outputs or losses that are not finite" in done.err
+    assert "in float32, the first with targets [40.0]" in done.err
+
+
+def test_a_yes_or_no_column_is_predicted_as_numbers(folder: Path, jactrain: Callable) -> None:
+    write([f"{i},{(7 * i) % 11},{i % 2}" for i in range(1, 41)])
+    Path("table.yaml").write_text(TABLE.replace("cross_entropy", "binary_cross_entropy"))
+    assert jactrain("run", "table.yaml").code == 0
+    (run,) = Path("runs").iterdir()
+    header, *rows = jactrain("predict", run, "--input", "table.csv").out.split()
+    assert header == "kind"
+    assert len(rows) == 40
+    assert set(rows) <= {"0.0", "1.0"}
