@@ -57,8 +57,9 @@ def logistic(xp: Namespace, x: Array) -> Array:
 
     As `exp(min(x, 0)) / (1 + exp(-|x|))`: nothing overflows, and a small value keeps all its digits.
     """
-    low, high = xp.minimum(x, 0), xp.maximum(x, 0)  # one of them is 0; of complex numbers by the real part
-    return xp.exp(low) / (1 + xp.exp(low - high))
+    low = xp.minimum(x, 0)  # of complex numbers by the real part
+    divisor = 1 + xp.exp(low - xp.maximum(x, 0))
+    return xp.exp(low) / divisor
 
 
 def leaves(tree: Tree, prefix: Path = ()) -> Iterator[tuple[Path, Any]]:
