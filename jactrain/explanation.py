@@ -141,6 +141,7 @@ def _jacobians(objective: Objective, examples: int, dtype: Any, inputs: bool) ->
     itemsize = np.dtype(dtype).itemsize
     kept = network.kept_entries(0, len(network.links))
     run = sum(link.cost.forward for link in network.links)
+    evaluated = max(link.input_size + 2 * link.output_size for link in network.links)
     found = []
     for order in _ORDERS:
         plan: ProductPlan | SuffixPlan
@@ -154,7 +155,7 @@ def _jacobians(objective: Objective, examples: int, dtype: Any, inputs: bool) ->
             )
             continue
         cost = examples * (run + int(plan.multiply_adds))
-        peak = examples * itemsize * (kept + plan.entries)
+        peak = examples * itemsize * (kept + max(plan.entries, evaluated))
         found.append(Prediction(order, cost, peak, brackets=str(plan)))
     return found
 

@@ -15,7 +15,8 @@ class Factor:
     """One factor `A`, `outputs × inputs`, with the multiply-adds an example of its products.
 
     jvp: of one `A ẋ`; vjp: of one `ȳ A`; infinite where a layer has no such product. Several links in a row
-    may be one factor: `start` to `stop` are the positions of its links.
+    may be one factor: `start` to `stop` are the positions of its links,
+    `interior` the size of the largest array between them.
     """
 
     inputs: int
@@ -24,6 +25,7 @@ class Factor:
     vjp: float
     start: int = 0
     stop: int = 0
+    interior: int = 0
 
     @property
     def by_jvp(self) -> bool:
@@ -75,6 +77,7 @@ def factor_of(network: Network, start: int, stop: int) -> Factor:
         vjp=sum(_cost(link, Product.VJP) for link in links),
         start=start,
         stop=stop,
+        interior=max((link.output_size for link in links[:-1]), default=0),
     )
 
 

@@ -131,7 +131,7 @@ class Suffixes:
 
 @dataclass(frozen=True)
 class SuffixPlan:
-    """How to form all suffixes of a chain, the multiply-adds an example that takes, and their entries."""
+    """How to form all suffixes of a chain; the multiply-adds and the most numbers held, an example."""
 
     suffixes: Suffixes | None
     multiply_adds: float
@@ -156,13 +156,14 @@ def plan_suffixes(factors: tuple[Factor, ...], order: Order = "mixed", factored:
     if not factors:
         return SuffixPlan(None, 0, 0)
     chain, last = _Chain(factors), len(factors)
-    whole = int(chain.sizes[last] * chain.sizes[:-1].sum())
     if order == "reverse":
         cost = chain.sizes[last] * chain.pulls[0, last]
-        return SuffixPlan(Suffixes("pull", 0, last, last), float(cost), whole)
+        pulled = Suffixes("pull", 0, last, last)
+        return SuffixPlan(pulled, float(cost), _entries_at_once(chain, pulled))
     if order == "forward":
         cost = sum(chain.sizes[k] * chain.pushes[k, last] for k in range(last))
-        return SuffixPlan(Suffixes("push", 0, 0, last, by_tangents=True), float(cost), whole)
+        pushed = Suffixes("push", 0, 0, last, by_tangents=True)
+        return SuffixPlan(pushed, float(cost), _entries_at_once(chain, pushed))
     return _cheapest_suffixes(chain, factored)
 
 
@@ -312,21 +313,41 @@ def _cheapest_suffixes(chain: _Chain, factored: bool) -> SuffixPlan:
         return best
 
     cost, steps = with_cuts_left(0, last) if factored else (float(costs[0, last]), suffixes(0, last))
-    entries = sum(_entries(chain, steps).values())
-    return SuffixPlan(steps, cost, int(entries))
+    return SuffixPlan(steps, cost, _entries_at_once(chain, steps))
 
 
-def _entries(chain: _Chain, suffixes: Suffixes | None) -> dict[int, float]:
-    """Return the entries an example of every suffix, by where it starts, in all its factors."""
+def _entries_at_once(chain: _Chain, suffixes: Suffixes | None) -> int:
+    """Return the most entries an example held at once while all suffixes are formed."""
+    return int(_held_by_suffixes(chain, suffixes)[1])
+
+
+def _held_by_suffixes(chain: _Chain, suffixes: Suffixes | None) -> tuple[dict[int, float], float]:
+    """Return the entries of every suffix in all its factors, by its start, and the most held at once."""
     if suffixes is None:
-        return {}
-    n, stop = chain.sizes, suffixes.stop
-    found = {k: n[stop] * n[k] for k in range(suffixes.start, stop)}
-    if suffixes.kind == "cut":
-        inner = _entries(chain, suffixes.inner)
+        return {}, 0.0
+    n, start, split, stop = chain.sizes, suffixes.start, suffixes.split, suffixes.stop
+    found, most = _held_by_suffixes(chain, suffixes.inner)
+    if suffixes.kind == "pull":
+        for k in range(split - 1, start - 1, -1):
+            held = sum(found.values()) + (n[stop] * n[stop] if k + 1 == stop else 0)
+            found[k] = n[stop] * n[k]
+            most = max(most, held + n[stop] * chain.factors[k].interior + found[k])
+    elif suffixes.kind == "push":
+        for k in range(split, stop):
+            pushed = {position: n[k + 1] * n[position] for position in found}
+            held = sum(found.values()) + sum(pushed.values())
+            found = pushed | {k: n[k + 1] * n[k]}
+            # Of the identity, too, every example gets its own rows.
+            most = max(most, held + n[k] * (n[k] + chain.factors[k].interior) + found[k])
+    else:
+        behind, most_behind = _held_by_suffixes(chain, suffixes.behind)
+        held = sum(found.values())
+        most = max(most, held + most_behind)
+        joined = {k: n[stop] * n[k] for k in found if k not in suffixes.factored}
+        most = max(most, held + sum(behind.values()) + sum(joined.values()))
         # The matrix behind the cut is one for all, and counted where it starts.
-        found |= {k: inner[k] for k in suffixes.factored}
-    return found
+        found = {**found, **joined, **behind}
+    return found, most
 
 
 def _nested(names: Sequence[str], inner: str, pulled: bool = False) -> str:

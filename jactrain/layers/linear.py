@@ -108,9 +108,7 @@ class Linear(Layer):
     ) -> Array | Moved:
         """Add the change of feature `i` times row `i` of the weight, instead of multiplying again."""
         change = x.values - x.around[0].T[x.places]
-        moved = change[:, :, None] * params["weight"][0][x.places][:, None, :]
-        moved += y  # which is made here, and large
-        return moved
+        return y + change[:, :, None] * params["weight"][0][x.places][:, None, :]
 
     def moved_cost(self, input_shape: Shape) -> MovedCost:
         """Return one multiply-add an output."""

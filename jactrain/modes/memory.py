@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated, Any
 
 import numpy as np
@@ -45,7 +46,8 @@ def text_of(size: int) -> str:
 
 def rounded(size: int) -> str:
     """Return `size` bytes to three digits, for people: `1.25 MiB`."""
-    unit = next((name for name in reversed(_UNITS) if size >= _UNITS[name]), "B")
+    # From 1000 on the next unit is shorter: 0.98 MiB rather than 1e+03 KiB.
+    unit = next((name for name in reversed(_UNITS) if size >= 1000 / 1024 * _UNITS[name]), "B")
     return f"{size / _UNITS[unit]:.3g} {unit}"
 
 
@@ -106,6 +108,7 @@ def pushed_entries(objective: Objective, position: int) -> int:
     return max([2 * link.output_size, *(later.input_size + later.output_size for later in behind)])
 
 
+@cache
 def reuse_freed_memory() -> None:
     """Let freed arrays of up to 31 MiB be used again, instead of given back to the system.
 
@@ -114,4 +117,4 @@ def reuse_freed_memory() -> None:
     up to 32 MiB (mallopt(3), M_MMAP_THRESHOLD): hence one is taken, untouched, and freed. Other
     allocators do not mind.
     """
-    np.empty(31 * 2**20, np.uint8)
+    np.empty(31 * 2**20, np.uint8)  # once a process

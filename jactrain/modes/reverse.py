@@ -34,7 +34,8 @@ class Reverse(Mode):
     checkpoints: Literal["none", "sqrt", "revolve"] = Field(
         "none",
         description="What is kept to run layers again from: nothing, so that all residuals are kept; "
-        "about √l of l arrays, for one more forward pass; or few, by the optimal binomial schedule.",
+        "about √l of l arrays, for one more forward pass; or as many as memory admits, else few, by the "
+        "optimal binomial schedule.",
     )
     memory: MemorySize | None = memory_bound()
 
@@ -79,6 +80,8 @@ class Reverse(Mode):
             return tuple(schedules.in_segments(count, schedules.square_root(count)))
         if self.memory is None:
             return tuple(schedules.revolve(count, min(count.bit_length(), count - 1)))
+        if _peak_bytes(objective, schedules.at_once(count), unit, itemsize) <= self.memory:
+            return tuple(schedules.at_once(count))
         # The most arrays that fit: memory grows with their number.
         fewest, beyond = 0, count
         while beyond - fewest > 1:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from cases import NetworkCase, option_text
 
+from jactrain.explanation import explain
+from jactrain.jacobian import jacobian
 from jactrain.modes import modes
 
 # Python's own objects are not predicted; the arrays of these networks are much larger.
@@ -68,3 +70,23 @@ def test_the_predicted_peak_is_the_measured_one_within_a_factor(case, mode, dtyp
     plan, peak = measured_peak(modes.resolve(mode), case, dtype)
     ratio = plan.peak_bytes / peak
     assert 1 / FACTOR <= ratio <= FACTOR, f"predicted {plan.peak_bytes:,}, measured {peak:,}: {ratio:.2f}"
+
+
+SHAPES = [(784, 128, 64, 4), (784, 64, 4, 64, 784), (64, 64, 64, 10), (100, 100, 100, 100), (10, 300, 10)]
+
+
+@pytest.mark.parametrize("sizes", SHAPES, ids=str)
+@pytest.mark.parametrize("wrt", ["parameters", "inputs"])
+def test_the_predicted_peak_of_a_jacobian_is_the_measured_one_within_a_factor(sizes, wrt):
+    network = [layer for units in sizes[1:] for layer in ({"linear": {"units": units}}, "tanh")][:-1]
+    case = NetworkCase(str(sizes), network, sizes[:1], "mean_squared_error", 32)
+    objective, parameters, x = case.objective(), case.parameters(np.float32), case.batch(np.float32).x
+    explanation = explain(objective, 32, np.float32)
+    for way in explanation.jacobian_parameters if wrt == "parameters" else explanation.jacobian_inputs:
+        jacobian(objective.network, parameters, x, wrt, way.mode)
+        tracemalloc.start()
+        jacobian(objective.network, parameters, x, wrt, way.mode)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        ratio = way.peak_bytes / peak
+        assert 1 / FACTOR <= ratio <= FACTOR, f"{way.mode}: {way.peak_bytes:,} for {peak:,}: {ratio:.2f}"
