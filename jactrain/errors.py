@@ -101,9 +101,10 @@ class OptionError(UsageError):
 
 
 class MemoryBoundError(OptionError):
-    """A bound on memory that a mode cannot keep; the message says what it needs."""
+    """A bound on memory that a mode cannot keep: it needs `needed` bytes."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, needed: int) -> None:
+        self.needed = needed
         super().__init__(message, "memory")
 
 

@@ -26,19 +26,29 @@ _ORDERS: tuple[Order, ...] = ("reverse", "forward", "mixed")
 class Prediction:
     """One way and its cost for a batch: multiply-adds, peak bytes, both None where it is `refused`.
 
-    mode: as it is written; exactness: of a gradient; brackets: the order of multiplication, for a Jacobian.
+    mode: as it is written; exactness: of a gradient; expected_error: of an estimate, over the length of the
+    gradient; brackets: the order of multiplication, for a Jacobian.
     """
 
     mode: str
     multiply_adds: int | None
     peak_bytes: int | None
     exactness: str = Exactness.EXACT.value
+    expected_error: float | None = None
     brackets: str = ""
     refused: str = ""
 
+    @property
+    def estimates(self) -> bool:
+        """Whether a gradient is an estimate."""
+        return self.exactness in (Exactness.UNBIASED.value, Exactness.BIASED.value)
+
     def as_json(self) -> dict[str, Any]:
         """Return the fields that say something."""
-        return {name: value for name, value in vars(self).items() if value != ""}
+        fields = {name: value for name, value in vars(self).items() if value != ""}
+        if self.expected_error is None:
+            del fields["expected_error"]
+        return fields
 
 
 @dataclass(frozen=True)
@@ -50,20 +60,21 @@ class Explanation:
     jacobian_inputs: list[Prediction]
 
     @property
-    def recommended(self) -> dict[str, str]:
-        """The cheapest exact way to each of the three."""
-        return {
-            "gradient": _best(self.gradient).mode,
-            "jacobian_parameters": _best(self.jacobian_parameters).mode,
-            "jacobian_inputs": _best(self.jacobian_inputs).mode,
+    def recommended(self) -> dict[str, str | None]:
+        """The cheapest exact way to each of the three; None where the layers admit none."""
+        three = {
+            "gradient": self.gradient,
+            "jacobian_parameters": self.jacobian_parameters,
+            "jacobian_inputs": self.jacobian_inputs,
         }
+        return {name: None if (best := _best(ways)) is None else best.mode for name, ways in three.items()}
 
 
 def explain(objective: Objective, examples: int, dtype: Any, configured: Mode | None = None) -> Explanation:
     """Return what every mode, the `configured` one too, would cost for batches of `examples`."""
     chosen = [modes.resolve(name) for name in modes.names() if name != "auto"]
-    if configured is not None and configured not in chosen:
-        chosen.append(configured)
+    literal = modes.resolve({"forward": {"seeds": "parameters"}})  # the recursion as it is first written
+    chosen += [mode for mode in (literal, configured) if mode is not None and mode not in chosen]
     return Explanation(
         gradient=_sorted([_gradient(mode, objective, examples, dtype) for mode in chosen]),
         jacobian_parameters=_sorted(_jacobians(objective, examples, dtype, inputs=False)),
@@ -90,29 +101,64 @@ def notes_on(mode: Mode, objective: Objective, examples: int, dtype: Any) -> lis
 
 
 def reason(explanation: Explanation, objective: Objective) -> list[str]:
-    """Return one sentence for each of the three: which way to use, and why."""
+    """Return for each of the three which way to use, and why; for the gradient, why not forward too."""
     network = objective.network
     m, n = network.output_shape[0], network.links[0].input_size
-    sentences = [
-        f"Gradient: {_best(explanation.gradient).mode}, since one number, the loss, is differentiated in "
-        f"{network.size:,} parameters: one cotangent crosses every layer once."
-    ]
+    sentences = [_reason_for_gradient(explanation, objective)]
     for name, ways, columns in (
         ("J_θ f", explanation.jacobian_parameters, f"{network.size:,} parameters"),
         ("J_x f", explanation.jacobian_inputs, f"{n:,} inputs"),
     ):
-        best = _best(ways)
-        others = [way for way in ways if way.multiply_adds is not None and way.mode in ("reverse", "forward")]
-        pure = min((way.multiply_adds or 0 for way in others), default=0)
-        if best.mode == "mixed":
-            saved = pure / max(best.multiply_adds or 1, 1)
-            why = f"bracketed as {best.brackets} it takes {saved:.3g} times less than either pure mode"
-        elif best.mode == "reverse":
-            why = f"{m:,} cotangents, one an output, are fewer than what tangents would start at"
-        else:
-            why = f"tangents start at fewer numbers than the {m:,} outputs that cotangents start at"
-        sentences.append(f"{name} ({m:,} outputs, {columns}): {best.mode}, since {why}.")
+        sentences.append(f"{name} ({m:,} × {columns}): {_reason_for_jacobian(ways, m)}")
     return sentences
+
+
+def _reason_for_gradient(explanation: Explanation, objective: Objective) -> str:
+    best = _best(explanation.gradient)
+    if best is None or best.multiply_adds is None:
+        return "Gradient: the layers admit no exact way; define the products that are missing."
+    costs = {way.mode: way.multiply_adds for way in explanation.gradient if way.multiply_adds}
+    size = objective.network.size
+    text = f"Gradient: {best.mode}"
+    if best.mode == "reverse":
+        text += (
+            f", since one number, the loss, is differentiated in {size:,} parameters: one cotangent crosses "
+            "every layer once."
+        )
+    else:
+        text += ", the cheapest of those that this network's layers admit."
+    pushed = sum(min(link.output_size, link.layout.size) for link in objective.links if link.layout.size)
+    for mode, tangents in (("forward", pushed), ("forward(seeds=parameters)", size)):
+        if mode in costs and best.mode != mode:
+            times = costs[mode] / max(best.multiply_adds, 1)
+            text += (
+                f" {mode} pushes {tangents:,} tangents through the layers behind: {times:,.3g} times that."
+            )
+    return text
+
+
+def _reason_for_jacobian(ways: Sequence[Prediction], outputs: int) -> str:
+    best = _best(ways)
+    if best is None or best.multiply_adds is None:
+        return "the layers admit no order; define the products that are missing."
+    pure = {way.mode: way.multiply_adds for way in ways if way.multiply_adds and way.mode != "mixed"}
+    if not pure:
+        return f"{best.mode}, since the layers admit neither pure order."
+    if len(set(pure.values())) == 1 and best.mode != "mixed":
+        return f"{best.mode}; all orders cost the same."
+    if best.mode == "mixed":
+        saved = min(pure.values()) / max(best.multiply_adds, 1)
+        return (
+            f"mixed, since bracketed as {best.brackets} it takes {saved:.3g} times less than the better pure "
+            "mode; · multiplies two matrices, | leaves them two."
+        )
+    if len(pure) == 1:
+        return f"{best.mode}, since the layers do not admit the other."
+    if best.mode == "reverse":
+        return (
+            f"reverse, since rows are pulled from {outputs:,} outputs, columns pushed from all before them."
+        )
+    return f"forward, since columns are pushed from fewer numbers than the {outputs:,} outputs have rows."
 
 
 def _gradient(mode: Mode, objective: Objective, examples: int, dtype: Any) -> Prediction:
@@ -120,7 +166,8 @@ def _gradient(mode: Mode, objective: Objective, examples: int, dtype: Any) -> Pr
         plan = mode.prepare(objective, examples, dtype)
     except UsageError as error:
         return Prediction(mode.label, None, None, mode.exactness.value, refused=str(error))
-    return Prediction(mode.label, plan.multiply_adds, plan.peak_bytes, mode.exactness.value)
+    expected = mode.expected_error(objective) if mode.exactness is Exactness.UNBIASED else None
+    return Prediction(mode.label, plan.multiply_adds, plan.peak_bytes, mode.exactness.value, expected)
 
 
 def _cheapest_exact(objective: Objective, examples: int, dtype: Any) -> Plan | None:
@@ -161,15 +208,16 @@ def _jacobians(objective: Objective, examples: int, dtype: Any, inputs: bool) ->
 
 
 def _sorted(ways: Sequence[Prediction]) -> list[Prediction]:
-    """Return the ways by cost; of equals the exact first, what holds less, and the pure before mixed."""
+    """Return the ways by cost, estimates last; of equals the exact first, what holds less, the pure."""
 
-    def rank(way: Prediction) -> tuple[float, bool, int, bool]:
+    def rank(way: Prediction) -> tuple[bool, float, bool, bool, int]:
         cost = inf if way.multiply_adds is None else way.multiply_adds
-        return cost, way.exactness != Exactness.EXACT.value, way.peak_bytes or 0, way.mode == "mixed"
+        truncated = way.exactness != Exactness.EXACT.value
+        return way.estimates, cost, truncated, way.mode == "mixed", way.peak_bytes or 0
 
     return sorted(ways, key=rank)
 
 
-def _best(ways: Sequence[Prediction]) -> Prediction:
-    """Return the first exact way that is possible, of ways sorted by cost; else the first."""
-    return next((way for way in ways if way.exactness == Exactness.EXACT.value and not way.refused), ways[0])
+def _best(ways: Sequence[Prediction]) -> Prediction | None:
+    """Return the first exact way that is possible, of ways sorted by cost."""
+    return next((way for way in ways if way.exactness == Exactness.EXACT.value and not way.refused), None)

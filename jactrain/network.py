@@ -65,7 +65,8 @@ class Layout:
 class Link:
     """One layer at its place in a network: `x^{k+1} = L^k(x^k, θ^k)`.
 
-    `part` is where the layer's parameters lie in the network's flat vector, `layout` how they lie in it.
+    `part` is where the layer's parameters lie in the network's flat vector, `layout` how they lie in it;
+    `interior` is the size of the largest array between the layers within it.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Link:
     part: slice
     cost: Cost
     products: frozenset[Product]
+    interior: int
 
     @property
     def input_size(self) -> int:
@@ -107,7 +109,9 @@ class Network:
             part = slice(offset, offset + layout.size)
             offset = part.stop
             cost, products = layer.cost(shape), layer.products(shape)
-            links.append(Link(name, layer, shape, next_shape, layout, part, cost, products))
+            links.append(
+                Link(name, layer, shape, next_shape, layout, part, cost, products, layer.interior(shape))
+            )
         self.links = tuple(links)
         # The position of the first link with parameters, or the number of links: cotangents stop there.
         self.first_parametric = next(

@@ -68,8 +68,10 @@ def command(
     x, parameters = experiment.training.x[: config.training.batch_size], experiment.initial_parameters
     network = experiment.network
     columns = network.size if wrt == "parameters" else network.links[0].input_size
-    rows = len(x) * network.output_shape[0]
-    _require_size(rows * (rows if summary else columns) * parameters.itemsize, len(x))
+    outputs = network.output_shape[0]
+    kernel = (len(x) * outputs) ** 2 if wrt == "parameters" else len(x) * outputs**2
+    numbers = [len(x) * outputs * columns] if out is not None or wrt == "inputs" else []
+    _require_size(max([*numbers, *([kernel] if summary else [])]) * parameters.itemsize, len(x))
     made = jacobian(network, parameters, x, wrt, mode)
     facts: dict[str, Any] = {
         "shape": list(made.shape),

@@ -45,7 +45,8 @@ _MOST_FACTORS = 128
 def factors_of(network: Network) -> tuple[Factor, ...]:
     """Return the chain of `J_x f`: a factor for every link, or for several where there are over 128."""
     count = len(network.links)
-    return _factors(network, list(range(count + 1)))
+    ends = [*range(0, count, -(-count // _MOST_FACTORS)), count]
+    return tuple(factor_of(network, start, stop) for start, stop in pairwise(ends))
 
 
 def suffix_factors_of(network: Network) -> tuple[Factor, ...]:
@@ -59,12 +60,6 @@ def suffix_factors_of(network: Network) -> tuple[Factor, ...]:
     if ends[-1] < len(links):
         ends.append(len(links))
     return tuple(factor_of(network, start, stop) for start, stop in pairwise(ends))
-
-
-def _factors(network: Network, ends: list[int]) -> tuple[Factor, ...]:
-    """Return the factors between `ends`, of which some are left out where there are too many."""
-    each = -(-(len(ends) - 1) // _MOST_FACTORS)
-    return tuple(factor_of(network, start, stop) for start, stop in pairwise([*ends[:-1:each], ends[-1]]))
 
 
 def factor_of(network: Network, start: int, stop: int) -> Factor:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from jactrain.arrays import Array, Tree, leaves, ranges
-from jactrain.errors import ShapeError, UsageError
+from jactrain.errors import ShapeError, UnsupportedError, UsageError
 from jactrain.jacobian.accumulate import Matrices, accumulate_product, accumulate_suffixes
 from jactrain.jacobian.chain import factors_of, suffix_factors_of
-from jactrain.jacobian.plan import Order, plan_product, plan_suffixes
+from jactrain.jacobian.plan import Order, ProductPlan, SuffixPlan, plan_product, plan_suffixes
 from jactrain.linearization import NetworkLinearization, Work
 from jactrain.network import Network
 
@@ -47,10 +48,16 @@ def jacobian(
         raise UsageError(f"mode is 'reverse', 'forward', 'mixed' or 'auto', not {mode!r}")
     if len(network.output_shape) != 1:
         raise ShapeError(f"a Jacobian is of vectors, but the outputs have shape {network.output_shape}")
+    parameters, x = np.asarray(parameters), np.asarray(x)
+    if parameters.dtype not in (np.float32, np.float64):
+        raise ShapeError(f"parameters are float32 or float64, not {parameters.dtype}")
+    if not network.links or (wrt == "parameters" and not network.size):
+        raise ShapeError("the network has no parameters to differentiate in; add a `linear`")
     if parameters.shape != (network.size,):
         raise ShapeError(f"the network has {network.size} parameters; they came as {parameters.shape}")
-    if x.shape[1:] != network.input_shape:
-        raise ShapeError(f"the network's inputs are (N, *{network.input_shape}); they came as {x.shape}")
+    if x.shape[1:] != network.input_shape or len(x) == 0:
+        sizes = ", ".join(["N", *map(str, network.input_shape)])
+        raise ShapeError(f"the network's inputs are ({sizes}), N at least 1; they came as {x.shape}")
     point = NetworkLinearization(network, parameters, x.astype(parameters.dtype, copy=False), noise)
     outputs = point.run()[0]
     kind = ParametersJacobian if wrt == "parameters" else InputsJacobian
@@ -77,13 +84,18 @@ class Jacobian(ABC):
         """The network."""
         return self._point.network
 
+    def __repr__(self) -> str:
+        """Return the shape, and how it was bracketed."""
+        shape = " × ".join(map(str, self.shape))
+        return f"<{type(self).__name__} {shape}, {self.dtype}, by {self.mode}: {self.brackets}>"
+
     @abstractmethod
     def spectrum(self) -> Array:
         """Return the eigenvalues of `J Jᵀ`, `(N·m,)`, in no order."""
 
     @property
     def work(self) -> Work:
-        """What was applied so far."""
+        """The products of layers and matrices applied so far; the operator's own are not counted."""
         return self._point.work
 
     @abstractmethod
@@ -127,6 +139,7 @@ class ParametersJacobian(Jacobian):
         factors = suffix_factors_of(network)
         plans = {order: plan_suffixes(factors, order) for order in _ORDERS}
         self.mode = _cheapest(plans) if mode == "auto" else mode
+        _require_possible(plans[self.mode])
         self.brackets = str(plans[self.mode])
         found = accumulate_suffixes(point, factors, plans[self.mode].suffixes)
         parametric = [position for position, link in enumerate(network.links) if link.layout.size]
@@ -183,11 +196,10 @@ class ParametersJacobian(Jacobian):
         return np.sqrt(squares)
 
     def per_example_variance(self, u: Array) -> float:
-        """Return the mean squared distance of `per_example(u)` from its mean, without forming the rows."""
-        examples = self.shape[0]
-        mean = self.transposed_times(u) / examples
-        spread = float((self.per_example_norms(u) ** 2).mean() - mean @ mean)
-        return max(spread, 0.0)
+        """Return the mean squared distance of the rows of `per_example(u)` from their mean."""
+        rows = self.per_example(u)
+        rows -= rows.mean(0)
+        return float(np.vecdot(rows, rows).mean())
 
     def gram(self) -> Array:
         """Return `J Jᵀ`, `(N·m, N·m)`: the empirical tangent kernel (Jacot, Gabriel & Hongler 2018)."""
@@ -319,6 +331,7 @@ class InputsJacobian(Jacobian):
         plans = {order: plan_product(factors, order) for order in _ORDERS}
         super().__init__(point, outputs, factors[0].inputs)
         self.mode = _cheapest(plans) if mode == "auto" else mode
+        _require_possible(plans[self.mode])
         self.brackets = str(plans[self.mode])
         self._whole = accumulate_product(point, factors, plans[self.mode].product)
 
@@ -363,15 +376,28 @@ class InputsJacobian(Jacobian):
 
 
 def _cheapest(plans: dict[Order, Any]) -> Order:
-    return min(plans, key=lambda order: plans[order].multiply_adds)
+    best = min(plans, key=lambda order: plans[order].multiply_adds)
+    _require_possible(plans[best])
+    return best
+
+
+def _require_possible(plan: ProductPlan | SuffixPlan) -> None:
+    if plan.multiply_adds == inf:
+        raise UnsupportedError(
+            "this order needs a jvp or vjp that a layer does not have; define it, or choose another mode"
+        )
 
 
 def _stack(vectors: Array, shape: tuple[int, ...]) -> Array:
     """Return `vectors` with a stack axis in front; ShapeError unless the others are `shape`."""
+    vectors = np.asarray(vectors)
     if vectors.shape == shape:
         return vectors[None]
     if vectors.shape[1:] != shape:
-        raise ShapeError(f"the Jacobian takes vectors {shape}, or a stack (K, *{shape}), not {vectors.shape}")
+        stack = ", ".join(["K", *map(str, shape)])
+        raise ShapeError(
+            f"the Jacobian takes vectors {shape}, or a stack of them ({stack}), not {vectors.shape}"
+        )
     return vectors
 
 

@@ -18,6 +18,8 @@ import numpy as np
 from jactrain.arrays import Array
 from jactrain.jacobian.chain import Factor
 
+_MOST_SUFFIXES = 256  # planning all of them takes a time cubic in their number: a third of a second
+
 Order: TypeAlias = Literal["reverse", "forward", "mixed"]
 
 
@@ -151,7 +153,8 @@ def plan_suffixes(factors: tuple[Factor, ...], order: Order = "mixed", factored:
     `T(s, j) + T(i, s) + Σ_{k<s} n_j n_s n_k`. If `factored`, products are left undone where two factors are
     fewer numbers than one, `n_s (n_j + n_k) < n_j n_k`.
 
-    Forward forms every suffix from its own columns, reverse all of them by one pull.
+    Forward forms every suffix from its own columns, reverse all of them by one pull; of more than 256 factors
+    the cheaper of these two is taken.
     """
     if not factors:
         return SuffixPlan(None, 0, 0)
@@ -164,6 +167,9 @@ def plan_suffixes(factors: tuple[Factor, ...], order: Order = "mixed", factored:
         cost = sum(chain.sizes[k] * chain.pushes[k, last] for k in range(last))
         pushed = Suffixes("push", 0, 0, last, by_tangents=True)
         return SuffixPlan(pushed, float(cost), _entries_at_once(chain, pushed))
+    if last > _MOST_SUFFIXES:
+        pure = [plan_suffixes(factors, "reverse"), plan_suffixes(factors, "forward")]
+        return min(pure, key=lambda plan: plan.multiply_adds)
     return _cheapest_suffixes(chain, factored)
 
 

@@ -141,6 +141,10 @@ class Layer(Component, ABC):
         """Return what the residual holds, from which memory is predicted; by default both ends, at most."""
         return Kept(input=True, output=True)
 
+    def interior(self, input_shape: Shape) -> int:
+        """Return the entries of the largest array of an example between layers within this one, or 0."""
+        return 0
+
     @abstractmethod
     def forward(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> tuple[Array, Any]:
         """Return `y` `(K, N, *out)` and the residual that the products need.

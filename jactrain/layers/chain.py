@@ -183,6 +183,12 @@ class Chain(Layer):
                 once += forward
         return PerturbationCost(once, each)
 
+    def interior(self, input_shape: Shape) -> int:
+        """Return the largest of those between the layers, and within them."""
+        between = [size_of(shape) for shape in self.shapes(input_shape)[1:-1]]
+        within = [layer.interior(shape) for _, layer, shape in self._placed(input_shape)]
+        return max([*between, *within], default=0)
+
     def is_analytic(self) -> bool:
         """Return whether every layer within is."""
         return all(layer.is_analytic() for layer in self.layers)

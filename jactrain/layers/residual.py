@@ -102,6 +102,10 @@ class Residual(Layer):
         """Return that of the layers within."""
         return self.body.perturbation_cost(input_shape, path)
 
+    def interior(self, input_shape: Shape) -> int:
+        """Return that of the layers within."""
+        return self.body.interior(input_shape)
+
     def is_analytic(self) -> bool:
         """Return whether every layer within is."""
         return self.body.is_analytic()

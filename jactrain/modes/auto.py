@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,16 +25,18 @@ class Auto(Mode):
     uses: ClassVar[frozenset[Product]] = frozenset({Product.FORWARD})
 
     def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:
-        """Return the plan of the cheapest; raises what the last one says if none is possible."""
-        plans, refusal = [], None
+        """Return the plan of the cheapest; if none is possible, raise what the least demanding one says."""
+        plans: list[Plan] = []
+        refusals: list[UsageError] = []
         for mode in self._candidates():
             try:
                 plans.append(mode.prepare(objective, examples, dtype))
             except UsageError as error:
-                refusal = refusal or error
+                refusals.append(error)
         if not plans:
-            raise refusal or UsageError("there is no exact mode")
-        best = min(plans, key=lambda plan: (plan.multiply_adds, plan.peak_bytes))
+            # The least that a mode could do with, or what keeps the first one from being used at all.
+            raise min(refusals, key=lambda error: getattr(error, "needed", inf))
+        best = min(plans, key=lambda plan: plan.multiply_adds)
         return Decision(
             multiply_adds=best.multiply_adds,
             peak_bytes=best.peak_bytes,
@@ -59,6 +62,7 @@ class Auto(Mode):
         plain = [kind for kind in kinds if kind.exactness is Exactness.EXACT and kind is not type(self)]
         choices: list[tuple[type[Mode], dict[str, Any]]] = [(kind, {}) for kind in plain]
         reverse = modes.get("reverse")
+        choices.sort(key=lambda choice: choice[0] is not reverse)  # first among equals
         choices += [(reverse, {"checkpoints": kept}) for kept in ("sqrt", "revolve")]
         bound = {} if self.memory is None else {"memory": self.memory}
         return [

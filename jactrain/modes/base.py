@@ -163,6 +163,10 @@ class Mode(Component, ABC):
         plan.require(self, objective, parameters, batch)
         return self.differentiate(objective, parameters, batch, plan.decision, rng)
 
+    def expected_error(self, objective: Objective) -> float | None:
+        """Return the expected error of an estimate over the length of the gradient; None where unknown."""
+        return 0.0 if self.exactness is Exactness.EXACT else None
+
     @property
     def label(self) -> str:
         """The mode's name, with the options that differ from their defaults."""
@@ -172,8 +176,11 @@ class Mode(Component, ABC):
 
     def require_products(self, objective: Objective) -> None:
         """Raise UnsupportedError if a layer lacks a product that this mode uses."""
-        for link in objective.links:
-            missing = sorted(self.uses - link.products)
+        crossed = frozenset({Product.JVP, Product.VJP})
+        for position, link in enumerate(objective.links):
+            # Nothing is pushed or pulled through what lies in front of all parameters.
+            behind = position > objective.network.first_parametric
+            missing = sorted((self.uses if behind else self.uses - crossed) - link.products)
             if missing:
                 raise UnsupportedError(
                     f"mode {self.kind} needs {', '.join(missing)} of every layer, but {link.name} "

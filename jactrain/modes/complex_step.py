@@ -47,7 +47,7 @@ class ComplexStep(Perturbation):
     def steps(self, xp: Namespace, parameters: Array) -> Array:
         """Return `h`: its square is nothing beside 1, and it is far above the smallest number."""
         tiny = float(np.finfo(parameters.dtype).tiny)
-        return xp.full_like(parameters, tiny**0.125 if parameters.dtype == np.float64 else tiny**0.5)
+        return xp.full_like(parameters, tiny**0.125 if parameters.dtype == np.float64 else tiny**0.25)
 
     def derivatives(self, xp: Namespace, losses: Array, unmoved: Array, steps: Array) -> Array:
         """Return the imaginary parts over the step."""

@@ -56,7 +56,9 @@ class Feedback(Mode):
         per_example += sum(link.cost.parameter_vjp for link in parametric)
         entries = network.kept_entries(0, len(network.links))
         entries += sum(link.output_size for link in parametric)
-        entries += max(pulled_entries(network.links), evaluated_entries(objective))
+        entries += max(
+            pulled_entries(network.links[network.first_parametric :]), evaluated_entries(objective)
+        )
         peak = (entries * examples + 2 * network.size) * dtype.itemsize
         require_within(self.memory, peak, "raise it, or take smaller batches")
         return Decision(

@@ -81,11 +81,11 @@ class Forward(Mode):
         streamed = self.memory is not None and self.memory < fixed + max(evaluated, widest)
         if streamed:
             fixed = ends + 2 * evaluated
-        chunks = self._chunks(objective, unit, fixed, streamed)
-        stacks = max(_width(chunk) * pushed_entries(objective, chunk[0].position) for chunk in chunks)
+        chunks = self._chunks(objective, unit, dtype.itemsize, fixed)
+        stacks = max(_stack_bytes(objective, chunk, unit, dtype.itemsize) for chunk in chunks)
         return Decision(
             multiply_adds=examples * _multiply_adds(objective, chunks, streamed),
-            peak_bytes=fixed + max(stacks * unit, 0 if streamed else evaluated),
+            peak_bytes=fixed + max(stacks, 0 if streamed else evaluated),
             details=Division(tuple(chunks), streamed),
         )
 
@@ -108,7 +108,7 @@ class Forward(Mode):
                 _push(objective, point, chunk, parameters.dtype, blocks)
         return GradientResult(point.value, objective.xp.concatenate(blocks.done), point.work)
 
-    def _chunks(self, objective: Objective, unit: int, fixed: int, streamed: bool) -> list[Chunk]:
+    def _chunks(self, objective: Objective, unit: int, itemsize: int, fixed: int) -> list[Chunk]:
         """Return chunks of consecutive seeds; `unit` is the bytes of one entry of every example."""
         advice = "raise it, or take smaller batches"
         chunks: list[Chunk] = []
@@ -119,9 +119,11 @@ class Forward(Mode):
             kind = self._kind(link)
             count = link.output_size if kind == "outputs" else link.layout.size
             each = unit * pushed_entries(objective, position)
+            if kind == "parameters":  # the rows of the identity
+                each += link.layout.size * itemsize
             width = stack_width(self.memory, fixed, each, advice)
             start = 0
-            if chunks and not streamed and 0 < room <= width:
+            if chunks and self.memory is None and 0 < room <= width:
                 start = min(room, count)
                 chunks[-1] = (*chunks[-1], Seeds(position, kind, 0, start))
                 room -= start
@@ -215,8 +217,15 @@ def _seed(objective: Objective, point: Linearization, seeds: Seeds, dtype: np.dt
     return xp.broadcast_to(rows.reshape(seeds.width, 1, *link.output_shape), shape)
 
 
-def _width(chunk: Chunk) -> int:
-    return sum(seeds.width for seeds in chunk)
+def _stack_bytes(objective: Objective, chunk: Chunk, unit: int, itemsize: int) -> int:
+    """Return the bytes alive while a chunk is pushed."""
+    width = sum(seeds.width for seeds in chunk)
+    rows = sum(
+        seeds.width * objective.links[seeds.position].layout.size * itemsize
+        for seeds in chunk
+        if seeds.kind == "parameters"
+    )
+    return width * pushed_entries(objective, chunk[0].position) * unit + rows
 
 
 def _multiply_adds(objective: Objective, chunks: list[Chunk], streamed: bool) -> int:

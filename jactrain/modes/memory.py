@@ -85,27 +85,37 @@ def require_within(memory: int | None, needed: int, advice: str) -> None:
     """Raise MemoryBoundError, with `advice`, if `needed` bytes are more than `memory`."""
     if memory is not None and needed > memory:
         raise MemoryBoundError(
-            f"one gradient takes {rounded(needed)} at least, but the bound is {rounded(memory)}; {advice}"
+            f"one gradient takes {rounded(needed)} at least, but the bound is {rounded(memory)}; {advice}",
+            needed,
         )
 
 
-def pulled_entries(links: Sequence[Link]) -> int:
-    """Return the entries per example alive while one cotangent is pulled through `links`, residuals apart."""
-    # Both ends, and the slope of an elementwise layer.
-    return max(link.input_size + link.output_size + min(link.input_size, link.output_size) for link in links)
+def crossed_entries(links: Sequence[Link]) -> int:
+    """Return the entries per example alive while `links` are evaluated one after another, 0 for none."""
+    # A linear layer has its input, the product, and the sum with the bias; so have those within a layer.
+    return max((link.input_size + 2 * link.output_size + link.interior for link in links), default=0)
 
 
 def evaluated_entries(objective: Objective, position: int = 0) -> int:
     """Return the entries per example alive while links from `position` on, and the loss, are evaluated."""
     loss = objective.loss.working_arrays * objective.network.output_shape[0]
-    # A linear layer has its input, the product, and the sum with the bias.
-    return max([loss, *(link.input_size + 2 * link.output_size for link in objective.links[position:])])
+    return max(loss, crossed_entries(objective.links[position:]))
+
+
+def pulled_entries(links: Sequence[Link]) -> int:
+    """Return the entries per example alive while one cotangent is pulled through `links`, residuals apart."""
+    # Both ends, and the slope of an elementwise layer.
+    return max(
+        link.input_size + link.output_size + min(link.input_size, link.output_size) + link.interior
+        for link in links
+    )
 
 
 def pushed_entries(objective: Objective, position: int) -> int:
     """Return the entries per example alive while one tangent is pushed from behind link `position` on."""
     link, *behind = objective.links[position:]
-    return max([2 * link.output_size, *(later.input_size + later.output_size for later in behind)])
+    through = [later.input_size + later.output_size + 2 * later.interior for later in behind]
+    return max([2 * link.output_size, *through])
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -46,8 +46,9 @@ class Mixed(Mode):
         if plan.multiply_adds == inf:
             self._refuse(objective)
         products = sum(link.cost.parameter_vjp for link in network.links if link.layout.size)
+        pulled = pulled_entries(network.links[network.first_parametric :])
         entries = network.kept_entries(0, len(network.links))
-        entries += max(plan.entries + pulled_entries(network.links), evaluated_entries(objective))
+        entries += max(plan.entries, pulled, evaluated_entries(objective))
         peak = (entries * examples + 2 * network.size) * dtype.itemsize
         require_within(
             self.memory, peak, "raise it, take smaller batches, or reverse with checkpoints: revolve"
@@ -58,7 +59,7 @@ class Mixed(Mode):
             details=plan,
         )
 
-    def _refuse(self, objective: Objective) -> None:
+    def _refuse(self, objective: Objective) -> NoReturn:
         for link in objective.links[objective.network.first_parametric + 1 :]:
             if not link.products & {Product.JVP, Product.VJP}:
                 raise UnsupportedError(
@@ -66,6 +67,10 @@ class Mixed(Mode):
                     f"{link.name} ({type(link.layer).__qualname__}) defines neither; define one, or choose "
                     "finite_difference, which needs forward alone"
                 )
+        raise UnsupportedError(
+            f"mode {self.kind} crosses what lies between two layers with parameters from one side, but one "
+            "layer there has no vjp and another no jvp; define one of them, or choose finite_difference"
+        )
 
     def differentiate(
         self,

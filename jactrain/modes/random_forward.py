@@ -68,6 +68,13 @@ class RandomForward(Mode):
             details=pieces,
         )
 
+    def expected_error(self, objective: Objective) -> float:
+        """Return the root of the relative variance."""
+        return float(np.sqrt(self._variance(objective)))
+
+    def _variance(self, objective: Objective) -> float:
+        return relative_variance(self.distribution, objective.network.size, self.directions)
+
     def differentiate(
         self,
         objective: Objective,
@@ -89,7 +96,7 @@ class RandomForward(Mode):
                 tangents = drawn[start:stop]
             gradient = gradient + slopes_along(objective, point, tangents) @ tangents
         gradient = gradient / self.directions
-        variance = relative_variance(self.distribution, size, self.directions)
+        variance = self._variance(objective)
         return GradientResult(point.value, gradient, point.work, error_of(objective.xp, gradient, variance))
 
 

@@ -14,6 +14,7 @@ from jactrain.modes import checkpoints as schedules
 from jactrain.modes.base import Decision, Exactness, GradientResult, Mode, modes
 from jactrain.modes.memory import (
     MemorySize,
+    crossed_entries,
     evaluated_entries,
     memory_bound,
     pulled_entries,
@@ -133,13 +134,14 @@ def _peak_bytes(objective: Objective, actions: Iterable[schedules.Action], unit:
     """
     links, first = objective.links, objective.network.first_parametric
     kept: list[schedules.Keep] = []
-    held = most = 0
+    held, most = 0, crossed_entries(links[:first])
     for action in actions:
         if isinstance(action, schedules.Keep):
             kept.append(action)
             held += links[first + action.position].input_size
             continue
         start, stop = first + action.start, first + action.stop
+        most = max(most, held + crossed_entries(links[start:stop]))
         working = evaluated_entries(objective, start) if stop == len(links) else 0
         if isinstance(action, schedules.Reverse):
             residuals = objective.network.kept_entries(start, stop)

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field, PositiveInt
 
 from jactrain.arrays import Array, ranges
+from jactrain.errors import OptionError
 from jactrain.layers.base import Product
 from jactrain.linearization import Work
 from jactrain.modes.base import Decision, Exactness, GradientResult, Mode, modes
@@ -43,11 +44,17 @@ class SPSA(Mode):
 
     def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:
         """Divide the directions into stacks, and predict `2 K F`, and `F` for the value."""
+        if self.step is not None and dtype.type(1) + dtype.type(self.step) == 1:
+            raise OptionError(
+                f"a step of {self.step:g} moves no parameter of size 1 in {dtype}; take a larger one", "step"
+            )
         network = objective.network
         fixed = network.size * dtype.itemsize
         unit = examples * dtype.itemsize
-        each = 3 * network.size * dtype.itemsize  # a direction, and the two networks along it
-        each += 2 * max(network.kept_entries(0, len(network.links)), evaluated_entries(objective)) * unit
+        vector = network.size * dtype.itemsize
+        working = 2 * max(network.kept_entries(0, len(network.links)), evaluated_entries(objective)) * unit
+        # A direction, the step along it, both networks, and these again where they are put together.
+        each = max(6 * vector, 4 * vector + working)
         width = stack_width(self.memory, fixed, each, "raise it, or take smaller batches")
         pieces = tuple(ranges(self.directions, width))
         values = [1, *(2 * (stop - start) for start, stop in pieces)]
@@ -56,6 +63,13 @@ class SPSA(Mode):
             peak_bytes=fixed + pieces[0][1] * each,
             details=pieces,
         )
+
+    def expected_error(self, objective: Objective) -> float:
+        """Return the root of the relative variance."""
+        return float(np.sqrt(self._variance(objective)))
+
+    def _variance(self, objective: Objective) -> float:
+        return relative_variance(self.distribution, objective.network.size, self.directions)
 
     def differentiate(
         self,
@@ -79,5 +93,5 @@ class SPSA(Mode):
             slopes = (plus - minus).sum(1) / (2 * step * batch.examples)
             gradient = gradient + slopes @ directions
         gradient = gradient / self.directions
-        variance = relative_variance(self.distribution, size, self.directions)
+        variance = self._variance(objective)
         return GradientResult(value, gradient, work, error_of(objective.xp, gradient, variance))

@@ -29,7 +29,21 @@ CASES = [
 ]
 LITTLE = [{"linear": {"units": 16}}, "tanh", {"linear": {"units": 8}}]
 SMALL = NetworkCase("small", LITTLE, (12,), "huber", 512)
+WIDENING = {"residual": {"network": [{"linear": {"units": 200}}, "tanh", {"linear": {"units": 20}}]}}
+BLOCKS = NetworkCase("widening blocks", [WIDENING] * 5, (20,), "mean_squared_error", 64)
+WIDE_FIRST = [{"linear": {"units": 2000}}, *[{"linear": {"units": 8}}, "tanh"] * 6, {"linear": {"units": 1}}]
+FUNNEL = NetworkCase("funnel", WIDE_FIRST, (4,), "mean_squared_error", 64)
+FRONT = NetworkCase("front", ["gelu", "softmax", *WIDE_FIRST[1:]], (2000,), "mean_squared_error", 64)
+PLAIN = [{"linear": {"units": 64}}, "tanh", {"linear": {"units": 10}}]
+ONE = NetworkCase("one example", PLAIN, (64,), "huber", 1)
 MODES = [
+    *[(BLOCKS, {"forward": options}) for options in ({}, {"memory": "4MiB"})],
+    (BLOCKS, {"reverse": {}}),
+    *[(case, {"reverse": {"checkpoints": "revolve"}}) for case in (BLOCKS, FUNNEL, FRONT)],
+    *[(case, {"mixed": {}}) for case in (*CASES, FUNNEL)],
+    (CASES[1], {"auto": {}}),
+    (ONE, {"forward": {"seeds": "parameters"}}),
+    *[(case, {"spsa": {"directions": 32}}) for case in (ONE, SMALL)],
     *[(case, {"reverse": {"checkpoints": kept}}) for case in CASES for kept in ("none", "sqrt", "revolve")],
     *[(case, {"forward": {}}) for case in CASES],
     (CASES[1], {"forward": {"memory": "2MiB"}}),

@@ -36,10 +36,10 @@ def draws(kind, **options):
     )
 
 
-def activity_variance(directions):
+def activity_variance(directions, fourth_moment=3):
     """Return `Σ_n (‖s_n‖² ‖B_n‖² + ‖B_nᵀ s_n‖²) / K`, s_n the slopes at example n's activities.
 
-    The covariance of `(s·u) u` for Gaussian u is `‖s‖² I + s sᵀ`.
+    The covariance of `(s·u) u` is `‖s‖² I + s sᵀ` for Gaussian u, less `2 diag s²` for Rademacher u.
     """
     point = OBJECTIVE.linearize(PARAMETERS, BATCH)
     y_bar = point.loss_vjp()
@@ -52,7 +52,8 @@ def activity_variance(directions):
     for position, slope in slopes.items():
         x = point._residuals[position][0]
         squares = (x**2).sum(1) + 1  # one output's row of B_n is its input and a one
-        products += float((squares * (lengths * slope.shape[1] + (slope**2).sum(1))).sum())
+        own = (fourth_moment - 2) * (slope**2).sum(1)  # s sᵀ, and the diagonal of what is taken off
+        products += float((squares * (lengths * slope.shape[1] + own)).sum())
     return products / directions
 
 
@@ -71,6 +72,11 @@ VARIANCES = {
     "spsa": ("spsa", {"directions": 1}, (SIZE - 1) * LENGTH),
     "spsa, gaussian": ("spsa", {"directions": 3, "distribution": "gaussian"}, (SIZE + 1) / 3 * LENGTH),
     "activity": ("activity_perturbation", {"directions": 1}, activity_variance(1)),
+    "activity, rademacher": (
+        "activity_perturbation",
+        {"directions": 1, "distribution": "rademacher"},
+        activity_variance(1, fourth_moment=1),
+    ),
     "activity, four": ("activity_perturbation", {"directions": 4}, activity_variance(4)),
 }
 

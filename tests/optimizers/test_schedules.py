@@ -77,7 +77,7 @@ def test_drops_come_at_their_own_step_whatever_the_fraction_of_an_epoch(steps: i
 
 
 def test_drops_closer_than_any_step_are_refused() -> None:
-    with pytest.raises(ValidationError, match="greater than or equal to 0.000001"):
+    with pytest.raises(ValidationError, match=r"greater than or equal to 0\.000001"):
         schedules.resolve({"step": {"initial": 0.8, "every": 1e-320}})
     assert schedules.resolve({"step": {"initial": 0.8, "every": 1e-6}}).rate(1e6, 1e6) == 0.0
 
