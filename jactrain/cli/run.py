@@ -87,11 +87,12 @@ def _show_plan(config: Config, blueprint: Blueprint, json: bool) -> None:
         echo_json(facts)
         return
     from jactrain.cli.tables import chain_table
+    from jactrain.modes.memory import rounded
 
     echo_table(chain_table(blueprint))
     typer.echo(
         f"{config.mode.label}: {plan.multiply_adds:,} multiply-adds a step of "
-        f"{config.training.batch_size} examples, about {plan.peak_bytes / 2**20:.3g} MiB"
+        f"{config.training.batch_size} examples, about {rounded(plan.peak_bytes)}"
     )
 
 

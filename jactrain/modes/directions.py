@@ -21,10 +21,18 @@ def draw(rng: np.random.Generator, distribution: str, shape: tuple[int, ...], dt
         return np.where(rng.random(shape) < 0.5, -1.0, 1.0).astype(dtype)
     numbers = rng.standard_normal(shape)
     if distribution == "orthogonal":
-        q, r = np.linalg.qr(numbers.T)
-        # The signs make the orientation uniform (Mezzadri 2007, §5).
-        numbers = (q * np.sign(np.diag(r))).T * np.sqrt(shape[1])
+        numbers = _orthonormal(_orthonormal(numbers)) * np.sqrt(shape[1])  # again, for the last digits
     return numbers.astype(dtype)
+
+
+def _orthonormal(rows: Array) -> Array:
+    """Return the orthonormal rows nearest to `rows`, `(V Vᵀ)^{-1/2} V`.
+
+    Of Gaussian rows their orientation is uniformly random (Chikuse 2003, theorem 2.4.3), and products of
+    matrices take a quarter of the time of a QR factorisation.
+    """
+    values, vectors = np.linalg.eigh(rows @ rows.T)
+    return (vectors / np.sqrt(values)) @ vectors.T @ rows
 
 
 def relative_variance(distribution: str, size: int, directions: int) -> float:

@@ -56,7 +56,11 @@ class Finished:
 
 
 def shortened(config: Path) -> list[str]:
-    more = {"auto": ["mode={auto: {memory: 2MiB}}"]}.get(config.stem, [])  # for half of the data at once
+    # Half of the data at once takes more memory.
+    more = {
+        "auto": ["mode={auto: {memory: 2MiB}}"],
+        "revolve": ["mode={reverse: {checkpoints: revolve, memory: 768KiB}}"],
+    }.get(config.stem, [])
     changes = [*more, "training.epochs=1", f"training.batch_size={HALF[config.stem]}", "agreement.every=1"]
     return [argument for change in changes for argument in ("--set", change)]
 
