@@ -74,7 +74,9 @@ def explain(objective: Objective, examples: int, dtype: Any, configured: Mode | 
     """Return what every mode, the `configured` one too, would cost for batches of `examples`."""
     chosen = [modes.resolve(name) for name in modes.names() if name != "auto"]
     literal = modes.resolve({"forward": {"seeds": "parameters"}})  # the recursion as it is first written
-    chosen += [mode for mode in (literal, configured) if mode is not None and mode not in chosen]
+    for mode in (literal, configured):
+        if mode is not None and mode not in chosen:
+            chosen.append(mode)
     return Explanation(
         gradient=_sorted([_gradient(mode, objective, examples, dtype) for mode in chosen]),
         jacobian_parameters=_sorted(_jacobians(objective, examples, dtype, inputs=False)),

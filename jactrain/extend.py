@@ -12,6 +12,7 @@ from jactrain.layers.base import (
     MovedCost,
     PerturbationCost,
     Product,
+    SingleEntry,
     layers,
     require_one_axis,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "Schedule",
     "Shape",
     "ShapeError",
+    "SingleEntry",
     "Source",
     "State",
     "Task",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jactrain.arrays import Array, Namespace, Shape, Tree
+from jactrain.layers.base import SingleEntry
 from jactrain.network import Network
 
 
@@ -77,6 +78,14 @@ class NetworkLinearization:
         self.work.jvp += len(x_dot)
         self.work.multiply_adds += len(x_dot) * self.examples * link.cost.jvp
         return link.layer.jvp(self.xp, self._params[position], self._residuals[position], x_dot)
+
+    def single_jvp(self, position: int, x_dot: SingleEntry) -> Array | SingleEntry:
+        """Return `A ẋ` of one link for tangents with a single entry."""
+        link = self.network.links[position]
+        vectors = len(x_dot.places)
+        self.work.jvp += vectors
+        self.work.multiply_adds += vectors * self.examples * link.layer.single_jvp_cost(link.input_shape).each
+        return link.layer.single_jvp(self.xp, self._params[position], self._residuals[position], x_dot)
 
     def parameter_jvp(self, position: int, dots: Array) -> Array:
         """Return `B θ̇` of one link, for tangents `(K, p)` laid out as its parameters."""

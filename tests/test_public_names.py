@@ -15,7 +15,7 @@ EXTEND = [
     *("Decision", "Elementwise", "Exactness", "GradientResult", "Kept", "Layer", "Loss", "LossCost"),
     *("Mode", "Moved", "MovedCost", "Namespace", "Objective", "Optimizer", "Outline", "Path"),
     *("PerturbationCost", "Plan", "Product", "Regression", "RegressionLoss", "Schedule"),
-    *("Shape", "ShapeError", "Source", "State", "Task", "Tree"),
+    *("Shape", "ShapeError", "SingleEntry", "Source", "State", "Task", "Tree"),
     *("UnsupportedError", "Work", "as_columns", "erf", "layers", "losses", "modes"),
     *("optimizers", "require_one_axis", "schedules", "size_of", "sources"),
 ]

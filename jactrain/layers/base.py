@@ -59,7 +59,7 @@ class PerturbationCost(NamedTuple):
 
 
 class MovedCost(NamedTuple):
-    """Multiply-adds per example and network of `moved_forward`, and whether its output is `Moved` too."""
+    """Multiply-adds per example and network, or tangent, and whether one entry in gives one entry out."""
 
     each: int
     moved: bool
@@ -91,6 +91,22 @@ class Moved(NamedTuple):
         around = self.around.reshape(1, -1, size_of(shape))
         stack = xp.where(here[:, None, :], self.values[:, :, None], around)
         return stack.reshape(*self.values.shape, *shape)
+
+
+class SingleEntry(NamedTuple):
+    """Tangents `(K, N, *n)` with one entry an example that is not 0, the same in each.
+
+    shape: `*n`; places `(K,)`: which entry of an example, flattened; values `(K, N)`: what it is.
+    """
+
+    shape: Shape
+    places: Array
+    values: Array
+
+    def dense(self, xp: Namespace) -> Array:
+        """Return the tangents in full, `(K, N, *n)`."""
+        here = xp.arange(size_of(self.shape)) == self.places[:, None]
+        return (self.values[:, :, None] * here[:, None, :]).reshape((*self.values.shape, *self.shape))
 
 
 class Layer(Component, ABC):
@@ -156,6 +172,19 @@ class Layer(Component, ABC):
     def jvp(self, xp: Namespace, params: Tree, residual: Any, x_dot: Array) -> Array:
         """Return `A ẋ`, `(K, N, *out)`, for tangents `x_dot` `(K, N, *in)`."""
         raise _unsupported(self, Product.JVP)
+
+    def single_jvp(
+        self, xp: Namespace, params: Tree, residual: Any, x_dot: SingleEntry
+    ) -> Array | SingleEntry:
+        """Return `A ẋ` for tangents with a single entry: what seeds of forward mode are at first.
+
+        A layer that can do with less than `K` products overrides this together with `single_jvp_cost`.
+        """
+        return self.jvp(xp, params, residual, x_dot.dense(xp))
+
+    def single_jvp_cost(self, input_shape: Shape) -> MovedCost:
+        """Return the multiply-adds per example and tangent of `single_jvp`, and what it returns."""
+        return MovedCost(self.cost(input_shape).jvp, moved=False)
 
     def parameter_jvp(self, xp: Namespace, params: Tree, residual: Any, dots: Tree) -> Array:
         """Return `B θ̇`, `(K, N, *out)`, for tangents `dots` `{(K, *p)}`."""
@@ -300,6 +329,22 @@ class Elementwise(Layer):
     def jvp(self, xp: Namespace, params: Tree, residual: Array, x_dot: Array) -> Array:
         """Return `slope · ẋ`."""
         return x_dot * self.slope(xp, residual)
+
+    def single_jvp(
+        self, xp: Namespace, params: Tree, residual: Any, x_dot: SingleEntry
+    ) -> Array | SingleEntry:
+        """Return the entry times its slope, which stays the only one."""
+        if type(self).jvp is not Elementwise.jvp:
+            return super().single_jvp(xp, params, residual, x_dot)
+        slopes = self.slope(xp, residual)[0]
+        slopes = slopes.reshape((slopes.shape[0], -1)).T[x_dot.places]
+        return SingleEntry(x_dot.shape, x_dot.places, x_dot.values * slopes)
+
+    def single_jvp_cost(self, input_shape: Shape) -> MovedCost:
+        """Return one product."""
+        if type(self).jvp is not Elementwise.jvp:
+            return super().single_jvp_cost(input_shape)
+        return MovedCost(1, moved=True)
 
     def vjp(self, xp: Namespace, params: Tree, residual: Array, y_bar: Array) -> Array:
         """Return `ȳ · slope`."""

@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt
 
 from jactrain.arrays import Array, Namespace, Path, Shape, Tree
 from jactrain.errors import ShapeError
-from jactrain.layers.base import Cost, Kept, Layer, Moved, MovedCost, layers, require_one_axis
+from jactrain.layers.base import Cost, Kept, Layer, Moved, MovedCost, SingleEntry, layers, require_one_axis
 
 
 @layers.register("linear")
@@ -63,6 +63,16 @@ class Linear(Layer):
     def jvp(self, xp: Namespace, params: Tree, residual: Array, x_dot: Array) -> Array:
         """Return `ẋ W`."""
         return _times(xp, x_dot, params["weight"])
+
+    def single_jvp(
+        self, xp: Namespace, params: Tree, residual: Array, x_dot: SingleEntry
+    ) -> Array | SingleEntry:
+        """Return the entry times its row of the weight, instead of multiplying zeros."""
+        return x_dot.values[:, :, None] * params["weight"][0][x_dot.places][:, None, :]
+
+    def single_jvp_cost(self, input_shape: Shape) -> MovedCost:
+        """Return one multiply-add an output."""
+        return MovedCost(self._outputs(), moved=False)
 
     def parameter_jvp(self, xp: Namespace, params: Tree, residual: Array, dots: Tree) -> Array:
         """Return `x Ẇ + ḃ`."""

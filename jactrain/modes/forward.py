@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 import numpy as np
 from pydantic import Field
 
-from jactrain.arrays import Array, ranges
-from jactrain.layers.base import Product
+from jactrain.arrays import Array, Namespace, ranges
+from jactrain.layers.base import Product, SingleEntry
 from jactrain.modes.base import Decision, Exactness, GradientResult, Mode, modes
 from jactrain.modes.memory import (
     MemorySize,
@@ -118,7 +118,7 @@ class Forward(Mode):
                 continue
             kind = self._kind(link)
             count = link.output_size if kind == "outputs" else link.layout.size
-            each = unit * pushed_entries(objective, position)
+            each = unit * pushed_entries(objective, position, kind == "outputs")
             if kind == "parameters":  # the rows of the identity
                 each += link.layout.size * itemsize
             width = stack_width(self.memory, fixed, each, advice)
@@ -167,14 +167,17 @@ def _push(
     """Push a chunk's seeds to the loss, through links that are linearised already."""
     xp = objective.xp
     waiting = {seeds.position: seeds for seeds in chunk}
-    stack = None
+    pieces: list[Array | SingleEntry] = []
     for position in range(chunk[0].position, len(objective.links)):
-        if stack is not None:
-            stack = point.jvp(position, stack)
+        pieces = [_pushed(point, position, piece) for piece in pieces]
+        # All pieces that have a single entry left came last, and lose it in the same layer.
+        whole = [piece for piece in pieces if not isinstance(piece, SingleEntry)]
+        if len(whole) > 1:
+            pieces = [xp.concatenate(whole), *pieces[len(whole) :]]
         if position in waiting:
-            new = _seed(objective, point, waiting[position], dtype)
-            stack = new if stack is None else xp.concatenate([stack, new])
-    tangents = point.loss_jvp(stack)
+            pieces.append(_seed(objective, point, waiting[position], dtype))
+    stacks = [_dense(xp, piece) for piece in pieces]
+    tangents = point.loss_jvp(stacks[0] if len(stacks) == 1 else xp.concatenate(stacks))
     start = 0
     for seeds in chunk:
         blocks.add(point, seeds, tangents[start : start + seeds.width])
@@ -198,23 +201,34 @@ def _stream(
             values, stack = y, _seed(objective, point, seeds, dtype)
             for later in range(position + 1, len(objective.links)):
                 values = point.forward(later, values)
-                stack = point.jvp(later, stack)
+                stack = _pushed(point, later, stack)
                 point.forget(later)
             point.finish(values)
-            blocks.add(point, seeds, point.loss_jvp(stack))
+            blocks.add(point, seeds, point.loss_jvp(_dense(objective.xp, stack)))
         point.forget(position)
         x, reached = y, position + 1
 
 
-def _seed(objective: Objective, point: Linearization, seeds: Seeds, dtype: np.dtype[Any]) -> Array:
-    """Return the seeds at their link's output, `(width, N, *out)`."""
+def _pushed(point: Linearization, position: int, piece: Array | SingleEntry) -> Array | SingleEntry:
+    if isinstance(piece, SingleEntry):
+        return point.single_jvp(position, piece)
+    return point.jvp(position, piece)
+
+
+def _dense(xp: Namespace, piece: Array | SingleEntry) -> Array:
+    return piece.dense(xp) if isinstance(piece, SingleEntry) else piece
+
+
+def _seed(
+    objective: Objective, point: Linearization, seeds: Seeds, dtype: np.dtype[Any]
+) -> Array | SingleEntry:
+    """Return the seeds at their link's output: `(width, N, *out)`, or the entries of the identity."""
     xp, link = objective.xp, objective.links[seeds.position]
-    size = link.layout.size if seeds.kind == "parameters" else link.output_size
-    rows = xp.eye(seeds.width, size, seeds.start, dtype=dtype)
     if seeds.kind == "parameters":
+        rows = xp.eye(seeds.width, link.layout.size, seeds.start, dtype=dtype)
         return point.parameter_jvp(seeds.position, rows)
-    shape = (seeds.width, point.examples, *link.output_shape)
-    return xp.broadcast_to(rows.reshape(seeds.width, 1, *link.output_shape), shape)
+    places = np.arange(seeds.start, seeds.stop)
+    return SingleEntry(link.output_shape, places, xp.ones((seeds.width, point.examples), dtype))
 
 
 def _stack_bytes(objective: Objective, chunk: Chunk, unit: int, itemsize: int) -> int:
@@ -225,7 +239,8 @@ def _stack_bytes(objective: Objective, chunk: Chunk, unit: int, itemsize: int) -
         for seeds in chunk
         if seeds.kind == "parameters"
     )
-    return width * pushed_entries(objective, chunk[0].position) * unit + rows
+    single = all(seeds.kind == "outputs" for seeds in chunk)
+    return width * pushed_entries(objective, chunk[0].position, single) * unit + rows
 
 
 def _multiply_adds(objective: Objective, chunks: list[Chunk], streamed: bool) -> int:
@@ -240,7 +255,12 @@ def _multiply_adds(objective: Objective, chunks: list[Chunk], streamed: bool) ->
         total = sum(link.cost.forward for link in links[: last + 1])
         total += sum(values[seeds.position + 1] + loss.forward for (seeds,) in chunks)
     for seeds in (seeds for chunk in chunks for seeds in chunk):
-        total += seeds.width * (pushes[seeds.position + 1] + loss.jvp)
+        start, single = seeds.position + 1, seeds.kind == "outputs"
+        while single and start < len(links):
+            each, single = links[start].layer.single_jvp_cost(links[start].input_shape)
+            total += seeds.width * each
+            start += 1
+        total += seeds.width * (pushes[start] + loss.jvp)
         if seeds.kind == "parameters":
             total += seeds.width * links[seeds.position].cost.parameter_jvp
     factored = {seeds.position for chunk in chunks for seeds in chunk if seeds.kind == "outputs"}

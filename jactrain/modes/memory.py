@@ -111,11 +111,22 @@ def pulled_entries(links: Sequence[Link]) -> int:
     )
 
 
-def pushed_entries(objective: Objective, position: int) -> int:
-    """Return the entries per example alive while one tangent is pushed from behind link `position` on."""
-    link, *behind = objective.links[position:]
-    through = [later.input_size + later.output_size + 2 * later.interior for later in behind]
-    return max([2 * link.output_size, *through])
+def pushed_entries(objective: Objective, position: int, single: bool = False) -> int:
+    """Return the entries per example alive while one tangent is pushed from behind link `position` on.
+
+    single: it starts as a single entry, and is one until a layer mixes it.
+    """
+    most = 0 if single else 2 * objective.links[position].output_size
+    for link in objective.links[position + 1 :]:
+        each, moved = link.layer.single_jvp_cost(link.input_shape)
+        composed = not moved and each == link.cost.jvp  # of several array operations, with what is in between
+        between = 2 * link.interior + (min(link.input_size, link.output_size) if composed else 0)
+        if single and not composed:
+            most = max(most, 0 if moved else 2 * link.output_size)
+        else:
+            most = max(most, link.input_size + link.output_size + between)
+        single = single and moved
+    return max(most, 2 * objective.network.output_shape[0])
 
 
 @cache
