@@ -168,8 +168,13 @@ def _gradient(mode: Mode, objective: Objective, examples: int, dtype: Any) -> Pr
         plan = mode.prepare(objective, examples, dtype)
     except UsageError as error:
         return Prediction(mode.label, None, None, mode.exactness.value, refused=str(error))
-    expected = mode.expected_error(objective) if mode.exactness is Exactness.UNBIASED else None
-    return Prediction(mode.label, plan.multiply_adds, plan.peak_bytes, mode.exactness.value, expected)
+    return Prediction(
+        mode.label,
+        plan.multiply_adds,
+        plan.peak_bytes,
+        mode.exactness.value,
+        mode.expected_error(objective),
+    )
 
 
 def _cheapest_exact(objective: Objective, examples: int, dtype: Any) -> Plan | None:

@@ -184,17 +184,12 @@ class Linearization(NetworkLinearization):
         losses, self._loss_residual = objective.loss.forward(self.xp, outputs, self._targets)
         self.value = losses.sum() / self.examples
         self._dtype = losses.dtype
-        self._share: Array = None  # the slope of each example's share, once it was asked for
 
     def loss_jvp(self, y_dot: Array) -> Array:
         """Return the tangents `(K, N)` of each example's share of the objective."""
         objective = self._objective
         self.work.multiply_adds += len(y_dot) * self.examples * objective.loss_cost.jvp
-        if type(objective.loss).jvp is not Loss.jvp:
-            return objective.loss.jvp(self.xp, self._loss_residual, y_dot) / self.examples
-        if self._share is None:  # asked for once a chunk of tangents, and as large as a few of them
-            self._share = objective.loss.slope(self.xp, self._loss_residual) / self.examples
-        return self.xp.vecdot(self._share, y_dot)
+        return objective.loss.jvp(self.xp, self._loss_residual, y_dot) / self.examples
 
     def loss_vjp(self) -> Array:
         """Return the cotangent `(1, N, m)` of the outputs for cotangent 1 of the objective."""

@@ -45,7 +45,7 @@ def command(
     from jactrain.cli.tables import chain_table
     from jactrain.config.build import check
     from jactrain.config.files import load_document, located
-    from jactrain.explanation import explain, notes_on, reason
+    from jactrain.explanation import explain, reason
     from jactrain.modes.memory import rounded
 
     load_plugins(plugins)
@@ -54,7 +54,7 @@ def command(
         blueprint = check(config)
     objective, examples, dtype = blueprint.objective, config.training.batch_size, config.dtype
     explanation = explain(objective, examples, dtype, config.mode)
-    notes = notes_on(config.mode, objective, examples, dtype)
+    notes = blueprint.agreement.notes
     if json:
         echo_json(
             {

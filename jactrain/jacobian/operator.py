@@ -40,7 +40,8 @@ def jacobian(
     parameters: `(P,)`, whose dtype the Jacobian has; x: `(N, *in)`. The network's `m` outputs are
     vectors. mode: how the products of local Jacobians are bracketed; `auto` takes what costs least.
 
-    Raises ShapeError for arrays or a network that do not fit, UsageError for another `wrt` or `mode`.
+    Raises ShapeError for arrays or a network that do not fit, UsageError for another `wrt` or `mode`,
+    UnsupportedError where the layers lack a product that the order needs.
     """
     if wrt not in ("parameters", "inputs"):
         raise UsageError(f"wrt is 'parameters' or 'inputs', not {wrt!r}")
@@ -157,7 +158,7 @@ class ParametersJacobian(Jacobian):
             link = self._point.network.links[position]
             y_dot = self._point.parameter_jvp(position, stack[:, link.part])
             total = total + _apply(matrices, y_dot.reshape((*y_dot.shape[:2], -1)))
-        return total if v.ndim > 1 else total[0]
+        return total if np.ndim(v) > 1 else total[0]
 
     @property
     def T(self) -> TransposedJacobian:  # noqa: N802 - as arrays call it
@@ -173,7 +174,7 @@ class ParametersJacobian(Jacobian):
             for position, y_bar in self._cotangents(stack)
         }
         flat = network.layout.flatten(np, bars)
-        return flat if u.ndim > 2 else flat[0]
+        return flat if np.ndim(u) > 2 else flat[0]
 
     def per_example(self, u: Array) -> Array:
         """Return `u_n J_n`, `(N, P)`: every example's gradient for cotangents `u` `(N, m)` of the outputs."""
@@ -340,7 +341,7 @@ class InputsJacobian(Jacobian):
         shape = (self.shape[0], *self._point.network.input_shape)
         stack = _stack(v, shape).reshape((-1, self.shape[0], self.shape[2]))
         products = _apply((self._whole,), stack)
-        return products if v.ndim > len(shape) else products[0]
+        return products if np.ndim(v) > len(shape) else products[0]
 
     @property
     def T(self) -> TransposedJacobian:  # noqa: N802 - as arrays call it
@@ -351,7 +352,7 @@ class InputsJacobian(Jacobian):
         """Return `u_n J_n`."""
         bars = _rows_times(_stack(u, self.shape[:2]), self._whole)
         bars = bars.reshape((*bars.shape[:2], *self._point.network.input_shape))
-        return bars if u.ndim > 2 else bars[0]
+        return bars if np.ndim(u) > 2 else bars[0]
 
     def spectrum(self) -> Array:
         """Return the eigenvalues of every example's `J_n J_nᵀ`."""

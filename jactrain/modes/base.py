@@ -165,7 +165,7 @@ class Mode(Component, ABC):
 
     def expected_error(self, objective: Objective) -> float | None:
         """Return the expected error of an estimate over the length of the gradient; None where unknown."""
-        return 0.0 if self.exactness is Exactness.EXACT else None
+        return None
 
     @property
     def label(self) -> str:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+import math
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
+from pydantic import Field, PositiveInt
 
-from jactrain.arrays import Array, Namespace
+from jactrain.arrays import Array
+from jactrain.linearization import Work
+from jactrain.modes.base import Exactness, GradientResult, Mode
+from jactrain.modes.memory import MemorySize, memory_bound
+from jactrain.objective import Objective
 
 Distribution: TypeAlias = Literal["gaussian", "rademacher", "orthogonal"]
 
@@ -45,9 +51,27 @@ def relative_variance(distribution: str, size: int, directions: int) -> float:
     return (size + (1 if distribution == "gaussian" else -1)) / directions
 
 
-def error_of(xp: Namespace, gradient: Array, variance: float) -> float | None:
-    """Return the expected L2 error of an unbiased estimate `g` with `E‖g - ∇‖² = variance ‖∇‖²`.
+class Directional(Mode):
+    """Base of the modes whose gradient is the mean of `(slope along v) v` over random directions v."""
 
-    From the estimate's own length, as `E‖g‖² = (1 + variance) ‖∇‖²`; None while it is traced.
-    """
-    return float(np.linalg.norm(gradient) * np.sqrt(variance / (1 + variance))) if xp is np else None
+    directions: PositiveInt = Field(1, description="Directions of one gradient, K.")
+    distribution: Distribution = Field("gaussian", description="Where directions are drawn from.")
+    memory: MemorySize | None = memory_bound()
+
+    exactness: ClassVar[Exactness] = Exactness.UNBIASED
+
+    def expected_error(self, objective: Objective) -> float:
+        """Return the root of the relative variance."""
+        return math.sqrt(relative_variance(self.distribution, objective.network.size, self.directions))
+
+    def estimate(self, objective: Objective, value: Array, total: Array, work: Work) -> GradientResult:
+        """Return the result for the sum `total` of `(slope along v) v`, with the error to expect of it.
+
+        From the estimate's own length, as `E‖g‖² = (1 + variance) ‖∇‖²`; no error while it is traced.
+        """
+        gradient = total / self.directions
+        if objective.xp is not np:
+            return GradientResult(value, gradient, work)
+        expected = self.expected_error(objective)
+        error = float(np.linalg.norm(gradient)) * expected / math.hypot(1, expected)
+        return GradientResult(value, gradient, work, error)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field, PositiveInt
 
 from jactrain.arrays import Array, ranges
 from jactrain.errors import OptionError
 from jactrain.layers.base import Product
-from jactrain.modes.base import Decision, Exactness, GradientResult, Mode, modes
-from jactrain.modes.directions import Distribution, draw, error_of, relative_variance
+from jactrain.modes.base import Decision, GradientResult, modes
+from jactrain.modes.directions import Directional, draw
 from jactrain.modes.memory import (
-    MemorySize,
     evaluated_entries,
-    memory_bound,
     pushed_entries,
     stack_width,
 )
@@ -23,7 +20,7 @@ from jactrain.objective import Batch, Linearization, Objective
 
 
 @modes.register("random_forward")
-class RandomForward(Mode):
+class RandomForward(Directional):
     """The mean of `(∇f·v) v` over random directions v, one tangent through the network each.
 
     Unbiased, since `E[v vᵀ] = I`; its error, √((P+1)/K) times the gradient, is why networks are not trained
@@ -31,11 +28,6 @@ class RandomForward(Mode):
     of the gradient, scaled.
     """
 
-    directions: PositiveInt = Field(1, description="Directions of one gradient, K.")
-    distribution: Distribution = Field("gaussian", description="Where directions are drawn from.")
-    memory: MemorySize | None = memory_bound()
-
-    exactness: ClassVar[Exactness] = Exactness.UNBIASED
     uses: ClassVar[frozenset[Product]] = frozenset({Product.FORWARD, Product.JVP, Product.PARAMETER_JVP})
 
     def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:
@@ -68,13 +60,6 @@ class RandomForward(Mode):
             details=pieces,
         )
 
-    def expected_error(self, objective: Objective) -> float:
-        """Return the root of the relative variance."""
-        return float(np.sqrt(self._variance(objective)))
-
-    def _variance(self, objective: Objective) -> float:
-        return relative_variance(self.distribution, objective.network.size, self.directions)
-
     def differentiate(
         self,
         objective: Objective,
@@ -88,16 +73,14 @@ class RandomForward(Mode):
         drawn = None
         if self.distribution == "orthogonal":
             drawn = draw(rng, self.distribution, (self.directions, size), parameters.dtype)
-        gradient: Array = 0
+        total: Array = 0
         for start, stop in decision.details:
             if drawn is None:
                 tangents = draw(rng, self.distribution, (stop - start, size), parameters.dtype)
             else:
                 tangents = drawn[start:stop]
-            gradient = gradient + slopes_along(objective, point, tangents) @ tangents
-        gradient = gradient / self.directions
-        variance = self._variance(objective)
-        return GradientResult(point.value, gradient, point.work, error_of(objective.xp, gradient, variance))
+            total = total + slopes_along(objective, point, tangents) @ tangents
+        return self.estimate(objective, point.value, total, point.work)
 
 
 def slopes_along(objective: Objective, point: Linearization, tangents: Array) -> Array:

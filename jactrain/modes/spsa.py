@@ -11,19 +11,17 @@ from jactrain.arrays import Array, ranges
 from jactrain.errors import OptionError
 from jactrain.layers.base import Product
 from jactrain.linearization import Work
-from jactrain.modes.base import Decision, Exactness, GradientResult, Mode, modes
-from jactrain.modes.directions import draw, error_of, relative_variance
+from jactrain.modes.base import Decision, GradientResult, modes
+from jactrain.modes.directions import Directional, draw
 from jactrain.modes.memory import (
-    MemorySize,
     evaluated_entries,
-    memory_bound,
     stack_width,
 )
 from jactrain.objective import Batch, Objective
 
 
 @modes.register("spsa")
-class SPSA(Mode):
+class SPSA(Directional):
     """The mean of `(f(θ + hv) - f(θ - hv)) / 2h · v` over random directions v, from `forward` alone.
 
     Unbiased but for `O(h²)` and rounding: simultaneous perturbation stochastic approximation (Spall 1992),
@@ -37,9 +35,7 @@ class SPSA(Mode):
     step: float | None = Field(
         None, gt=0, description="How far to go along a direction, h; the cube root of ε if left out."
     )
-    memory: MemorySize | None = memory_bound()
 
-    exactness: ClassVar[Exactness] = Exactness.UNBIASED
     uses: ClassVar[frozenset[Product]] = frozenset({Product.FORWARD})
 
     def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:
@@ -64,13 +60,6 @@ class SPSA(Mode):
             details=pieces,
         )
 
-    def expected_error(self, objective: Objective) -> float:
-        """Return the root of the relative variance."""
-        return float(np.sqrt(self._variance(objective)))
-
-    def _variance(self, objective: Objective) -> float:
-        return relative_variance(self.distribution, objective.network.size, self.directions)
-
     def differentiate(
         self,
         objective: Objective,
@@ -83,7 +72,7 @@ class SPSA(Mode):
         work, size = Work(), objective.network.size
         value = objective.losses(parameters[None], batch, work)[0].sum() / batch.examples
         step = parameters.dtype.type(self.step or float(np.finfo(parameters.dtype).eps) ** (1 / 3))
-        gradient: Array = 0
+        total: Array = 0
         for start, stop in decision.details:
             directions = draw(rng, self.distribution, (stop - start, size), parameters.dtype)
             moves = step * directions
@@ -91,7 +80,5 @@ class SPSA(Mode):
             plus, minus = objective.losses(around, batch, work).reshape(2, stop - start, batch.examples)
             # Differences example by example, before the mean: less is cancelled than in their means.
             slopes = (plus - minus).sum(1) / (2 * step * batch.examples)
-            gradient = gradient + slopes @ directions
-        gradient = gradient / self.directions
-        variance = self._variance(objective)
-        return GradientResult(value, gradient, work, error_of(objective.xp, gradient, variance))
+            total = total + slopes @ directions
+        return self.estimate(objective, value, total, work)

@@ -167,3 +167,21 @@ def test_what_does_not_fit_is_refused_with_what_came():
         made @ parameters[1:]
     with pytest.raises(UsageError, match=r"no block 'linear_9'; there are linear_1"):
         made.block("linear_9")
+
+
+def test_vectors_may_be_lists():
+    case = NETWORKS[8]
+    made, inputs = operator(case), operator(case, "inputs")
+    v, u = np.ones(made.shape[2]), np.ones(made.shape[:2])
+    x = np.ones((made.shape[0], *case.input_shape))
+    assert np.array_equal(made @ v.tolist(), made @ v)
+    assert np.array_equal(made.T @ u.tolist(), made.T @ u)
+    assert np.array_equal(inputs @ x.tolist(), inputs @ x)
+    assert np.array_equal(inputs.T @ u.tolist(), inputs.T @ u)
+
+
+def test_a_jacobian_shows_its_shape_and_order():
+    case = NETWORKS[8]
+    made = operator(case, "inputs", "reverse")
+    shape = " × ".join(map(str, made.shape))
+    assert repr(made) == f"<InputsJacobian {shape}, float64, by reverse: {made.brackets}>"
