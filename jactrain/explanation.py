@@ -93,10 +93,10 @@ def notes_on(mode: Mode, objective: Objective, examples: int, dtype: Any) -> lis
     notes = [plan.note] if plan.note else []
     best = _cheapest_exact(objective, examples, dtype)
     if best is not None and plan.multiply_adds > DEAR * best.multiply_adds:
-        times = plan.multiply_adds / best.multiply_adds
+        times, outputs = plan.multiply_adds / best.multiply_adds, objective.network.output_shape[0]
         notes.append(
             f"you chose {mode.label} for a network with {objective.network.size:,} parameters and "
-            f"{objective.network.output_shape[0]:,} outputs: a gradient takes {times:,.3g} times the "
+            f"{outputs:,} output{'' if outputs == 1 else 's'}: a gradient takes {times:,.3g} times the "
             f"multiply-adds of {best.mode.label}"
         )
     return notes

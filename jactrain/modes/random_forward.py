@@ -23,8 +23,8 @@ from jactrain.objective import Batch, Linearization, Objective
 class RandomForward(Directional):
     """The mean of `(∇f·v) v` over random directions v, one tangent through the network each.
 
-    Unbiased, since `E[v vᵀ] = I`; its error, √((P+1)/K) times the gradient, is why networks are not trained
-    so (Baydin et al. 2022). Orthogonal directions of length √P are the best K there are: g is the projection
+    Unbiased, since `E[v vᵀ] = I`; its error, for Gaussian directions √((P+1)/K) times the gradient, is why
+    networks are not trained so (Baydin et al. 2022). Orthogonal directions of length √P are the best K there are: g is the projection
     of the gradient, scaled.
     """
 
