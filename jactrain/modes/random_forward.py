@@ -24,8 +24,8 @@ class RandomForward(Directional):
     """The mean of `(∇f·v) v` over random directions v, one tangent through the network each.
 
     Unbiased, since `E[v vᵀ] = I`; its error, for Gaussian directions √((P+1)/K) times the gradient, is why
-    networks are not trained so (Baydin et al. 2022). Orthogonal directions of length √P are the best K there are: g is the projection
-    of the gradient, scaled.
+    networks are not trained so (Baydin et al. 2022). Orthogonal directions of length √P are the best K there
+    are: g is the projection of the gradient, scaled.
     """
 
     uses: ClassVar[frozenset[Product]] = frozenset({Product.FORWARD, Product.JVP, Product.PARAMETER_JVP})
