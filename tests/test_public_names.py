@@ -14,7 +14,7 @@ EXTEND = [
     *("Array", "Batch", "Classification", "Cost", "DataError", "Dataset"),
     *("Decision", "Elementwise", "Exactness", "GradientResult", "Kept", "Layer", "Loss", "LossCost"),
     *("Mode", "Moved", "MovedCost", "Namespace", "Objective", "Optimizer", "Outline", "Path"),
-    *("PerturbationCost", "Plan", "Product", "Regression", "RegressionLoss", "Schedule"),
+    *("PerturbationCost", "Placed", "Plan", "Product", "Regression", "RegressionLoss", "Schedule"),
     *("Shape", "ShapeError", "SingleEntry", "Source", "State", "Task", "Tree"),
     *("UnsupportedError", "Work", "as_columns", "erf", "layers", "losses", "modes"),
     *("optimizers", "require_one_axis", "schedules", "size_of", "sources"),

@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from jactrain.agreement.compare import Comparison, compare
+from jactrain.agreement.compare import Comparison, compare, unjudged
+from jactrain.agreement.reference import distinct, reference_of
+from jactrain.agreement.tolerance import Tolerance
 from jactrain.arrays import Array
-from jactrain.modes.base import Mode
+from jactrain.errors import UsageError
+from jactrain.modes.base import Exactness, GradientResult, Mode
 from jactrain.modes.gradients import Gradients
 from jactrain.objective import Batch, Objective
 
@@ -35,42 +38,78 @@ class Measurement:
 
 
 class AgreementMonitor:
-    """Compares modes with a reference mode on the first examples of a batch.
+    """Compares modes with a reference on the first examples of a batch, and judges them.
 
-    All of them get the same parameters, examples and noise. The reference is recorded and played back where
-    the training's own gradient is, so that what is compared is what trains.
+    All of them get the same parameters, examples and noise. The reference is the mode that trains, recorded
+    and played back where the training's own gradient is, so that what is compared is what trains. A mode that
+    trains without being exact is compared itself, with an exact one.
     """
 
     def __init__(
         self,
         objective: Objective,
-        reference: Mode,
+        training: Mode,
         modes: Sequence[Mode],
         examples: int,
         rng: np.random.Generator,
     ) -> None:
         self._objective = objective
-        self._reference = reference
-        self._modes = list(modes)
+        self._training = training
+        self._modes = distinct([*([] if training.exactness is Exactness.EXACT else [training]), *modes])
         self._examples = examples
         self._rng = rng
-        self._gradients = {mode.label: Gradients(mode, objective) for mode in [reference, *modes]}
+        self._gradients: dict[str, Gradients] = {}
 
     def measure(self, parameters: Array, batch: Batch) -> list[Measurement]:
         """Return one measurement for each mode, at `parameters` `(P,)`."""
-        count = min(self._examples, batch.examples)
-        few = batch.first(count)
-        expected = self._gradient(self._reference, parameters, few)
-        layout = self._objective.network.layout
+        few = batch.first(min(self._examples, batch.examples))
+        reference = self._reference(few, parameters)
+        # Shaken alike at every step: what is allowed does not depend on when it is asked.
+        tolerance = Tolerance(self._objective, parameters, few, np.random.default_rng(0))
+        expected = self._gradient(reference, parameters, few)
         return [
             Measurement(
                 mode.label,
-                self._reference.label,
-                count,
-                compare(self._gradient(mode, parameters, few), expected, layout),
+                reference.label,
+                few.examples,
+                self._compared(mode, self._gradient(mode, parameters, few), reference, expected, tolerance),
             )
             for mode in self._modes
+            if mode != reference
         ]
 
-    def _gradient(self, mode: Mode, parameters: Array, batch: Batch) -> Array:
-        return self._gradients[mode.label](parameters, batch, self._rng).gradient
+    def _reference(self, batch: Batch, parameters: Array) -> Mode:
+        try:
+            return reference_of(self._training, self._objective, batch.examples, parameters.dtype)
+        except UsageError:  # no order of products, nor complex steps: differences of the losses are left
+            return self._training
+
+    def _compared(
+        self,
+        mode: Mode,
+        result: GradientResult,
+        reference: Mode,
+        expected: GradientResult,
+        tolerance: Tolerance,
+    ) -> Comparison:
+        layout = self._objective.network.layout
+        if mode.exactness in (Exactness.UNBIASED, Exactness.BIASED):
+            return unjudged(
+                compare(result.gradient, expected.gradient, layout), _reason(mode, self._objective)
+            )
+        uncertainty = tolerance.of(mode, result).with_other(tolerance.of(reference, expected))
+        return compare(result.gradient, expected.gradient, layout, uncertainty)
+
+    def _gradient(self, mode: Mode, parameters: Array, batch: Batch) -> GradientResult:
+        if mode.label not in self._gradients:
+            self._gradients[mode.label] = Gradients(mode, self._objective)
+        return self._gradients[mode.label](parameters, batch, self._rng)
+
+
+def _reason(mode: Mode, objective: Objective) -> str:
+    expected = mode.expected_error(objective)
+    if mode.exactness is Exactness.BIASED:
+        return "a biased estimate: only its angle means something"
+    if expected is None:
+        return "one draw of an estimate, which no single one equals"
+    return f"one draw of an estimate, which is off by {expected:.3g} times the gradient on average"

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from jactrain.cli import (
+    check,
     describe,
     evaluate,
     explain,
@@ -37,6 +38,7 @@ for command in (
     init,
     validate,
     explain,
+    check,
     run,
     evaluate,
     predict,

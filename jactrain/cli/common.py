@@ -66,6 +66,11 @@ def echo_table(table: Table) -> None:
     console.print(table)
 
 
+def small(value: float | None) -> str:
+    """Return a relative error as people read it: two digits, a dash where there is none."""
+    return "–" if value is None else f"{value:.1e}"
+
+
 def require_folder(path: Path) -> None:
     """Raise UsageError unless a file can be made at `path`."""
     from jactrain.files import reachable

@@ -117,10 +117,10 @@ def _facts(result: RunResult) -> dict[str, object]:
 def _show(result: RunResult) -> None:
     from jactrain.cli.tables import (
         agreement_heading,
+        agreement_reasons,
         agreement_table,
         counted,
         metrics_table,
-        worst_entries,
     )
 
     parts: dict[str, dict[str, float | None]] = {}
@@ -140,6 +140,6 @@ def _show(result: RunResult) -> None:
         measurements = result.agreement.values()
         typer.echo(f" {agreement_heading(result)}\n")
         echo_table(agreement_table(measurements))
-        typer.echo(f"\n {worst_entries(measurements)}")
+        typer.echo(f"\n {agreement_reasons(measurements)}")
     typer.echo("")
     typer.echo(str(result.folder))

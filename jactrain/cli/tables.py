@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
+from jactrain.cli.common import small
+
 if TYPE_CHECKING:
     from jactrain.agreement.monitor import Measurement
     from jactrain.config.build import Blueprint
@@ -43,9 +45,11 @@ def metrics_table(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
 
 def agreement_heading(result: RunResult) -> str:
     """Return what the modes were compared with, at which step of how many, and on how many examples."""
-    (examples,) = {measurement.examples for measurement in result.agreement.values()}
+    ((reference, examples),) = {
+        (measurement.reference, measurement.examples) for measurement in result.agreement.values()
+    }
     return (
-        f"agreement with {result.experiment.mode.label} after {result.agreement_step:,} of "
+        f"agreement with {reference} after {result.agreement_step:,} of "
         f"{counted(result.steps, 'step')}, on {counted(examples, 'example')}"
     )
 
@@ -53,30 +57,36 @@ def agreement_heading(result: RunResult) -> str:
 def agreement_table(measurements: Iterable[Measurement]) -> Table:
     """Return a table with a row for each mode compared."""
     table = Table("mode", box=None)
-    for column in ("relative error", "cosine", "norm ratio"):
+    for column in ("relative error", "allowed", "cosine"):
         table.add_column(column, justify="right")
+    table.add_column("verdict")
     for measurement in measurements:
         whole = measurement.comparison.whole
         table.add_row(
             escape(measurement.mode),
-            "–" if whole.relative_error is None else f"{whole.relative_error:.1e}",
+            small(whole.relative_error),
+            small(whole.allowed),
             "–" if whole.cosine is None else f"{whole.cosine:.9f}",
-            "–" if whole.norm_ratio is None else f"{whole.norm_ratio:.9f}",
+            f"{whole.verdict}" + (f", {whole.kinked:,} entries at kinks set apart" if whole.kinked else ""),
         )
     return table
 
 
-def worst_entries(measurements: Iterable[Measurement]) -> str:
-    """Return a line for each mode: the entry that differs most, and both values."""
-    lines = ["worst entries"]
+def agreement_reasons(measurements: Iterable[Measurement]) -> str:
+    """Return why this much is allowed, a line for the modes that share it; the worst entry where they err."""
+    shared: dict[str, list[str]] = {}
     for measurement in measurements:
-        worst = measurement.comparison.whole.worst
-        index = ", ".join(map(str, worst.index))
-        lines.append(
-            f"{measurement.mode}: {worst.parameter}[{index}] is {worst.value:.9g}, "
-            f"by {measurement.reference} {worst.reference:.9g}"
-        )
-    return "\n ".join(lines)
+        comparison = measurement.comparison
+        reason = comparison.reason
+        if comparison.verdict == "disagree":
+            worst = comparison.whole.worst
+            index = ", ".join(map(str, worst.index))
+            reason += (
+                f"; {worst.parameter}[{index}] is {worst.value:.9g}, "
+                f"by {measurement.reference} {worst.reference:.9g}"
+            )
+        shared.setdefault(reason, []).append(measurement.mode)
+    return "\n ".join(f"{', '.join(names)}: {reason}" for reason, names in shared.items())
 
 
 def chain_table(blueprint: Blueprint) -> Table:

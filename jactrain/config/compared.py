@@ -50,6 +50,20 @@ def compared(config: Config, objective: Objective, mistakes: list[Mistake]) -> C
     return Compared(tuple(kept), (note,))
 
 
+def every_mode(config: Config) -> list[Mode]:
+    """Return all modes, each once: reverse, those that `config` names, and the others' defaults.
+
+    `auto` is left out, as it is one of the others.
+    """
+    listed = config.agreement.modes if config.agreement else []
+    others = [modes.resolve(name) for name in modes.names()]
+    chosen: list[Mode] = []
+    for mode in [modes.resolve("reverse"), config.mode, *listed, *others]:
+        if mode not in chosen and mode.kind != "auto":
+            chosen.append(mode)
+    return chosen
+
+
 def check_plans(config: Config, objective: Objective, agreement: Compared, examples: int) -> None:
     """Raise ConfigurationError where a mode refuses a batch that it will get of the training `examples`.
 

@@ -16,6 +16,7 @@ run as one batched product. A stack axis of length 1 broadcasts against any `K`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -107,6 +108,16 @@ class SingleEntry(NamedTuple):
         """Return the tangents in full, `(K, N, *n)`."""
         here = xp.arange(size_of(self.shape)) == self.places[:, None]
         return (self.values[:, :, None] * here[:, None, :]).reshape((*self.values.shape, *self.shape))
+
+
+class Placed(NamedTuple):
+    """A layer within another, with what reaches it there: `params` `{(K, *p)}`, `x` `(K, N, *in)`, noise."""
+
+    name: str
+    layer: Layer
+    params: Tree
+    x: Array
+    noise: Tree
 
 
 class Layer(Component, ABC):
@@ -259,6 +270,26 @@ class Layer(Component, ABC):
         """Return the multiply-adds per example and network of `moved_forward`, and what it returns."""
         return MovedCost(self.cost(input_shape).forward, moved=False)
 
+    def within(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> Iterator[Placed]:
+        """Yield the layers within this one, each with what reaches it: none, unless it is made of layers."""
+        yield from ()
+
+    def pieces(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> Array | None:
+        """Return which smooth piece of its map every unit is on, `(K, N, …)` integers; None for a smooth map.
+
+        A difference quotient between two points on other pieces spans a kink. By default those of the layers
+        within; a layer with kinks of its own overrides this.
+        """
+        found = []
+        for placed in self.within(xp, params, x, noise):
+            pieces = placed.layer.pieces(xp, placed.params, placed.x, placed.noise)
+            if pieces is not None:
+                found.append(pieces.reshape((*pieces.shape[:2], -1)))
+        if not found:
+            return None
+        stack = max(len(pieces) for pieces in found)
+        return xp.concatenate([xp.broadcast_to(p, (stack, *p.shape[1:])) for p in found], axis=2)
+
     def is_analytic(self) -> bool:
         """Return whether this layer, and every one within it, is `analytic`."""
         return self.analytic
@@ -293,6 +324,10 @@ class Elementwise(Layer):
     def slope(self, xp: Namespace, kept: Array) -> Array:
         """Return the derivative at every entry, from the kept input or output."""
 
+    def kinks(self) -> tuple[float, ...]:
+        """Return where the slope jumps, in order; nowhere unless overridden."""
+        return ()
+
     def cost(self, input_shape: Shape) -> Cost:
         """One multiply-add an entry for each product, one elementary function for the value."""
         size = size_of(input_shape)
@@ -321,6 +356,11 @@ class Elementwise(Layer):
     def moved_cost(self, input_shape: Shape) -> MovedCost:
         """Return one value, or a whole `forward` for a subclass with one of its own."""
         return MovedCost(1, moved=True) if self._is_value_alone else super().moved_cost(input_shape)
+
+    def pieces(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> Array | None:
+        """Return how many kinks lie below every entry; None without kinks."""
+        kinks = self.kinks()
+        return xp.stack([x.real > kink for kink in kinks]).sum(0) if kinks else None
 
     @property
     def _is_value_alone(self) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from jactrain.arrays import Array, Namespace, Path, Shape, Tree, leaves, size_of
 from jactrain.errors import ShapeError
-from jactrain.layers.base import Cost, Kept, Layer, PerturbationCost, Product, layers
+from jactrain.layers.base import Cost, Kept, Layer, PerturbationCost, Placed, Product, layers
 from jactrain.registry import ComponentOf
 
 # Not registered: a configuration writes a chain as a list.
@@ -109,6 +109,13 @@ class Chain(Layer):
             x, residual = layer.forward(xp, params.get(name, {}), x, noise_of(noise, name))
             residuals.append(residual)
         return x, residuals
+
+    def within(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> Iterator[Placed]:
+        """Yield every layer with what the ones in front make of `x`."""
+        for name, layer in self.named:
+            placed = Placed(name, layer, params.get(name, {}), x, noise_of(noise, name))
+            yield placed
+            x, _ = layer.forward(xp, placed.params, x, placed.noise)
 
     def jvp(self, xp: Namespace, params: Tree, residual: list[Any], x_dot: Array) -> Array:
         """Push the tangents through the layers, first to last."""

@@ -24,3 +24,7 @@ class ELU(Elementwise):
     def slope(self, xp: Namespace, kept: Array) -> Array:
         """Return 1 where y > 0, else `y + alpha`."""
         return xp.where(kept > 0, xp.ones_like(kept), kept + self.alpha)
+
+    def kinks(self) -> tuple[float, ...]:
+        """Return 0, unless alpha is 1, where the slopes meet."""
+        return (0.0,) if self.alpha != 1 else ()

@@ -15,6 +15,10 @@ class LayerNorm(Layer):
 
     epsilon: float = Field(1e-5, gt=0, description="Added to the variance.")
 
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the input shape; ShapeError if the input is no vector."""
+        return (require_one_axis(self, input_shape),)
+
     def parameter_shapes(self, input_shape: Shape) -> Tree:
         """Return gain and bias, `(n,)` each."""
         features = require_one_axis(self, input_shape)

@@ -22,3 +22,7 @@ class LeakyReLU(Elementwise):
     def slope(self, xp: Namespace, kept: Array) -> Array:
         """Return 1 where y > 0, else `negative_slope`."""
         return xp.where(kept > 0, xp.ones_like(kept), self.negative_slope)
+
+    def kinks(self) -> tuple[float, ...]:
+        """Return 0, unless the slopes are the same."""
+        return (0.0,) if self.negative_slope != 1 else ()

@@ -19,3 +19,7 @@ class ReLU(Elementwise):
     def slope(self, xp: Namespace, kept: Array) -> Array:
         """Return 1 where y > 0, else 0."""
         return (kept > 0).astype(kept.dtype)
+
+    def kinks(self) -> tuple[float, ...]:
+        """Return 0."""
+        return (0.0,)

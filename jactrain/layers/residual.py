@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +11,7 @@ from pydantic import Field
 
 from jactrain.arrays import Array, Namespace, Path, Shape, Tree
 from jactrain.errors import ShapeError
-from jactrain.layers.base import Cost, Kept, Layer, PerturbationCost, Product, layers
+from jactrain.layers.base import Cost, Kept, Layer, PerturbationCost, Placed, Product, layers
 from jactrain.layers.chain import Chain, LayerList
 
 
@@ -66,6 +67,10 @@ class Residual(Layer):
         """Return `f(x) + x`."""
         y, residual = self.body.forward(xp, params, x, noise)
         return y + x, residual
+
+    def within(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> Iterator[Placed]:
+        """Yield the layers within."""
+        return self.body.within(xp, params, x, noise)
 
     def jvp(self, xp: Namespace, params: Tree, residual: Any, x_dot: Array) -> Array:
         """Return `A ẋ + ẋ`."""

@@ -57,6 +57,10 @@ class Loss(Component, ABC):
     def slope(self, xp: Namespace, residual: Any) -> Array:
         """Return the gradient of each example's loss in its outputs, `(K, N, m)`."""
 
+    def pieces(self, xp: Namespace, outputs: Array, targets: Array) -> Array | None:
+        """Return which smooth piece of the loss every output is on, `(K, N, m)` integers; None if smooth."""
+        return None
+
     def jvp(self, xp: Namespace, residual: Any, y_dot: Array) -> Array:
         """Return `slope · ẏ`, `(K, N)`."""
         return xp.vecdot(self.slope(xp, residual), y_dot)

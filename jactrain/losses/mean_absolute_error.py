@@ -18,6 +18,10 @@ class MeanAbsoluteError(RegressionLoss):
         """Return `|d|`, signed by the real part so that it extends to complex differences."""
         return xp.where(difference.real < 0, -difference, difference)
 
+    def pieces(self, xp: Namespace, outputs: Array, targets: Array) -> Array:
+        """Return whether an output is above its target."""
+        return (outputs.real > targets).astype(int)
+
     def slope_of(self, xp: Namespace, difference: Array) -> Array:
         """Return the sign of d."""
         return xp.sign(difference)

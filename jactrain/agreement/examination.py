@@ -1,0 +1,212 @@
+"""One layer at one place, with all that its laws compare: tangents, derivatives of `forward`, spreads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jactrain.agreement.rounding import FACTOR, OPERATIONS, Shaker, spread
+from jactrain.arrays import Array, Path, Shape, Tree, leaves, map_tree, size_of, tree_of
+from jactrain.errors import ShapeError
+from jactrain.layers.base import Layer, Placed, Product
+
+STACK = 3
+_DOUBLE = float(np.finfo(np.float64).eps)
+_COMPLEX_STEP = 1e-40  # far above the smallest float64, and its square is zero
+_DIFFERENCE_STEP = _DOUBLE ** (1 / 3)
+
+
+class Derivative(NamedTuple):
+    """A derivative of `forward`, `(K, N, *out)` float64; its error, and entries next to a kink."""
+
+    values: Array
+    error: Array
+    apart: Array
+
+
+class Examination:
+    """The laws of one layer at one place, with tangents and cotangents drawn from `rng`."""
+
+    def __init__(self, place: Placed, rng: np.random.Generator) -> None:
+        self.place = place
+        self.layer = place.layer
+        self.dtype = place.x.dtype
+        self.examples = place.x.shape[1]
+        self.input_shape: Shape = place.x.shape[2:]
+        self.output_shape = self.layer.output_shape(self.input_shape)
+        self.shapes = self.layer.parameter_shapes(self.input_shape)
+        self.paths: list[Path] = [path for path, _ in leaves(self.shapes)]
+        self._rng = rng
+        self._levels: dict[Any, Array] = {}
+        self._derivatives: dict[Path | None, Derivative] = {}
+        stack = (STACK, self.examples)
+        self.x_dot = self._drawn((*stack, *self.input_shape))
+        self.y_bar = self._drawn((*stack, *self.output_shape))
+        self.dots = map_tree(lambda shape: self._drawn((STACK, *shape)), self.shapes)
+        cost = self.layer.cost(self.input_shape)
+        size = max(1, min(size_of(self.input_shape), size_of(self.output_shape)))
+        self.terms = OPERATIONS + math.ceil(max(cost[:3]) / size)
+
+    def residual(self, layer: Layer) -> Any:
+        """Return the residual of `forward` in the place's dtype."""
+        return layer.forward(np, self.place.params, self.place.x, self.place.noise)[1]
+
+    def alone(self, path: Path, stack: Tree) -> Tree:
+        """Return tangents with the leaf at `path` of `stack` alone, the others zero."""
+        return tree_of({other: leaf if other == path else 0 * leaf for other, leaf in leaves(stack)})
+
+    def lead(self, per_example: bool) -> Shape:
+        """Return the axes in front of a parameter's in what `parameter_vjp` gives."""
+        return (STACK, self.examples) if per_example else (STACK,)
+
+    def some(self, size: int) -> Array:
+        """Return the places of some of `size` entries, `(K,)`."""
+        return np.arange(STACK) * max(1, size // STACK) % size
+
+    def formed(self, array: Array, *shape: int) -> Array:
+        """Return `array`; ShapeError unless it has this shape and the place's dtype."""
+        if np.shape(array) != shape or array.dtype != self.dtype:
+            raise ShapeError(f"gives {array.dtype} {np.shape(array)}, not {self.dtype} {shape}")
+        return array
+
+    def moved(self, change: Array) -> float:
+        """Return how far rounding moves K values of `forward`, of which each has moved by `change`."""
+        own = math.sqrt(STACK) * self.rounded(self.level(Product.FORWARD))
+        return 2 * (own + self.rounded(change, self.terms))
+
+    def parts(self) -> list[Path | None]:
+        """Return the leaves, each to be moved alone; for layers made of layers, None: all at once."""
+        nested = next(iter(self.layer.within(np, self.place.params, self.place.x, self.place.noise)), None)
+        return [None] if nested is not None else list(self.paths)
+
+    def tangents(self, path: Path | None) -> Tree:
+        """Return the tangents of the parameters for one of `parts`."""
+        return self.dots if path is None else self.alone(path, self.dots)
+
+    def rounded(self, level: Array, terms: int | None = None) -> float:
+        """Return how far rounding moves what has this spread, in the place's dtype."""
+        return rounded(level, self.dtype, terms or self.terms)
+
+    def reason(self, terms: int | None = None) -> str:
+        """Return where `rounded` comes from."""
+        return f"rounding: {FACTOR:g} ε √{terms or self.terms} in {self.dtype}, as amplified by the rule"
+
+    def level(self, product: str, stack: Tree = None, key: Any = None, **options: Any) -> Array:
+        """Return the spread of `product` of `stack`, flat; `key` tells stacks apart; see `spread`."""
+        known = (product, key, *options)
+        if known not in self._levels:
+            own, place = self.layer, self.place
+
+            def function(shaker: Shaker | None) -> Array:
+                params, x = self._double(place.params, shaker), self._double(place.x, shaker)
+                y, residual = own.forward(np, params, x, self._double(place.noise))
+                if product == Product.FORWARD:
+                    return (y if shaker is None else shaker(y)).reshape(-1)
+                residual = residual if shaker is None else shaker.everything(residual)
+                result = getattr(own, product)(np, params, residual, self._double(stack, shaker), **options)
+                return np.concatenate([leaf.reshape(-1) for _, leaf in leaves(result)])
+
+            self._levels[known] = spread(function, self.dtype, self._rng)
+        return self._levels[known]
+
+    def derivative_level(self, truth: Derivative, product: str, stack: Tree, key: Any = None) -> Array:
+        """Return the spread of a derivative: that of the product which should equal it, if there is one."""
+        if product in self.layer.products(self.input_shape):
+            return self.level(product, stack, key).reshape(truth.values.shape)
+        return abs(truth.values)
+
+    @cached_property
+    def input_derivative(self) -> Derivative:
+        """The derivative of `forward` along `x_dot`."""
+        return self.derivative_along(self.x_dot)
+
+    def derivative_along(self, x_dot: Array) -> Derivative:
+        """Return the derivative of `forward` along tangents `(K, N, *in)` of the inputs."""
+        params, x, x_dot = (self._double(tree) for tree in (self.place.params, self.place.x, x_dot))
+        return self._derivative(lambda step: (params, x + step * x_dot), float(abs(x).max(initial=0.0)))
+
+    def parameter_derivative(self, path: Path | None) -> Derivative:
+        """Return the derivative of `forward` along the tangents of one of `parts`."""
+        if path not in self._derivatives:
+            params, x = self._double(self.place.params), self._double(self.place.x)
+            dots = self._double(self.tangents(path))
+            size = max(float(abs(leaf).max(initial=0.0)) for _, leaf in leaves(params))
+            self._derivatives[path] = self._derivative(lambda step: (_moved(params, dots, step), x), size)
+        return self._derivatives[path]
+
+    @property
+    def by(self) -> str:
+        """How the reference is computed, in words."""
+        return "complex step" if self.layer.is_analytic() else "central difference"
+
+    def _derivative(self, inputs: Callable[[complex], tuple[Tree, Array]], size: float) -> Derivative:
+        noise = self._double(self.place.noise)
+
+        def values(step: complex) -> Array:
+            y = self.layer.forward(np, *inputs(step), noise)[0]
+            return np.broadcast_to(y, (STACK, *y.shape[1:]))
+
+        analytic = self.layer.is_analytic()
+        level = 0.0 if analytic else self.level(Product.FORWARD).reshape(1, self.examples, *self.output_shape)
+        return derivative_of(values, analytic, size, self.terms, level)
+
+    def _double(self, tree: Tree, shaker: Shaker | None = None) -> Tree:
+        def convert(array: Array) -> Array:
+            double = array.astype(np.float64) if array.dtype.kind == "f" else array
+            return double if shaker is None else shaker(double)
+
+        return map_tree(convert, tree)
+
+    def _drawn(self, shape: Shape) -> Array:
+        return self._rng.standard_normal(shape).astype(self.dtype)
+
+
+def derivative_of(
+    values: Callable[[complex], Array], analytic: bool, size: float, terms: int, level: Array | float
+) -> Derivative:
+    """Return the derivative of `values` in its argument, at 0, in float64.
+
+    By a complex step, which has no error to speak of, if the function is `analytic`; else by central
+    differences of a step relative to `size`, whose truncation is bounded as in `differences`, and rounding
+    that of values with the spread `level`.
+    """
+    with np.errstate(all="ignore"):
+        if analytic:
+            exact = values(1j * _COMPLEX_STEP).imag / _COMPLEX_STEP
+            return Derivative(exact, np.zeros_like(exact), np.zeros(exact.shape, bool))
+        h = _DIFFERENCE_STEP * max(1.0, size)
+        around, known = values(0.0), {step: values(step * h) for step in (1, -1, 2, -2)}
+        near, far = ((known[at] - known[-at]) / (2 * at * h) for at in (1, 2))
+        second = [(known[at] + known[-at] - 2 * around) / (at * h) for at in (1, 2)]
+        doubt = 2 * abs(near - far) + abs(second[1] - 2 * second[0])
+        doubt = doubt + FACTOR * _DOUBLE * math.sqrt(terms) * level / h
+        apart = doubt > 0.01 * (abs(near) + math.sqrt(float((near * near).mean())))
+        return Derivative(near, doubt, apart)
+
+
+def rounded(level: Array, dtype: Any, terms: int) -> float:
+    """Return how far rounding in `dtype`, and in a float64 reference, moves what has the spread `level`."""
+    epsilon = float(np.finfo(dtype).eps) + _DOUBLE
+    underflow = float(np.finfo(dtype).tiny) * math.sqrt(level.size)
+    return FACTOR * math.sqrt(terms) * (epsilon * float(np.linalg.norm(level)) + underflow)
+
+
+def _moved(params: Tree, dots: Tree, step: complex) -> Tree:
+    return tree_of({path: leaf + step * at(dots, path) for path, leaf in leaves(params)})
+
+
+def at(tree: Tree, path: Path) -> Array:
+    """Return the leaf at `path`."""
+    for name in path:
+        tree = tree[name]
+    return tree
+
+
+def norm_of(array: Array, apart: Array | None = None) -> float:
+    """Return the L2 norm of the entries that are not set apart."""
+    array = np.asarray(array, np.float64)
+    return float(np.linalg.norm(array if apart is None else np.where(apart, 0, array)))

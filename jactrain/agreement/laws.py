@@ -1,0 +1,229 @@
+"""The laws of a layer: every product against what `forward` says, entry by entry.
+
+The derivative of `forward` is the one reference: by complex steps, in float64, or by central differences
+where a layer has no analytic extension. `jvp` and `parameter_jvp` are compared with it; `vjp` and
+`parameter_vjp` by the adjoint identity `⟨ȳ A, ẋ⟩ = ⟨ȳ, A ẋ⟩`. So a wrong product is named, and not the one
+that it is compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from jactrain.agreement.examination import STACK, Examination, at, norm_of
+from jactrain.arrays import Array, Shape, Tree, leaves, map_tree, size_of, tree_of
+from jactrain.layers.base import Layer, Moved, Product, SingleEntry
+
+
+class Sides(NamedTuple):
+    """The two sides of one law, for one product: arrays of one shape, and what they may differ by.
+
+    allowed: an L2 norm; apart: entries set apart, since a difference spans a kink there.
+    """
+
+    product: str
+    law: str
+    got: Array
+    expected: Array
+    allowed: float
+    reason: str
+    part: str = ""
+    apart: Array | None = None
+
+
+def laws_for(layer: Layer, e: Examination) -> list[str]:
+    """Return the names of what the laws say something about: products that `layer` has, and other rules."""
+    has = {product.value for product in layer.products(e.input_shape)}
+    lacking = {product.value for product in Product} - has
+    without = set() if e.paths else _OF_PARAMETERS
+    return [name for name in LAWS if name not in lacking | without]
+
+
+def sides_of(e: Examination, layer: Layer, name: str) -> Iterator[Sides]:
+    """Yield both sides of the laws about one product, or other rule, for `layer` in the place of `e`.
+
+    Whatever the rules raise passes through.
+    """
+    with np.errstate(all="ignore"):  # what overflows is judged, not warned of
+        yield from LAWS[name](e, layer)
+
+
+def _jvp(e: Examination, layer: Layer) -> Iterator[Sides]:
+    got = e.formed(
+        layer.jvp(np, e.place.params, e.residual(layer), e.x_dot), STACK, e.examples, *e.output_shape
+    )
+    truth = e.input_derivative
+    allowed = e.rounded(e.level(Product.JVP, e.x_dot)) + norm_of(truth.error, truth.apart)
+    yield Sides(Product.JVP, e.by, got, truth.values, allowed, e.reason(), apart=truth.apart)
+
+
+def _parameter_jvp(e: Examination, layer: Layer) -> Iterator[Sides]:
+    for path in e.parts():
+        dots = e.tangents(path)
+        got = layer.parameter_jvp(np, e.place.params, e.residual(layer), dots)
+        got = e.formed(got, STACK, e.examples, *e.output_shape)
+        truth = e.parameter_derivative(path)
+        level = e.level(Product.PARAMETER_JVP, dots, path)
+        allowed = e.rounded(level) + norm_of(truth.error, truth.apart)
+        part = "/".join(path or ())
+        yield Sides(Product.PARAMETER_JVP, e.by, got, truth.values, allowed, e.reason(), part, truth.apart)
+
+
+def _vjp(e: Examination, layer: Layer) -> Iterator[Sides]:
+    """`⟨ȳ_i A, ẋ_j⟩ = ⟨ȳ_i, A ẋ_j⟩` for every pair of the stacks and every example."""
+    got = e.formed(
+        layer.vjp(np, e.place.params, e.residual(layer), e.y_bar), STACK, e.examples, *e.input_shape
+    )
+    truth = e.input_derivative
+    terms = e.terms + size_of(e.input_shape) + size_of(e.output_shape)
+    level = e.level(Product.VJP, e.y_bar).reshape(got.shape)
+    of_truth = e.derivative_level(truth, Product.JVP, e.x_dot)
+    yield Sides(
+        Product.VJP,
+        "adjoint",
+        _pairs(got, e.x_dot),
+        _pairs(e.y_bar, truth.values),
+        e.rounded(np.sqrt(_pairs(level**2, e.x_dot**2)), terms)
+        + e.rounded(np.sqrt(_pairs(e.y_bar**2, of_truth**2)), terms)
+        + norm_of(_pairs(abs(e.y_bar), truth.error)),
+        e.reason(terms),
+    )
+
+
+def _parameter_vjp(e: Examination, layer: Layer, per_example: bool) -> Iterator[Sides]:
+    """`⟨ȳ_i B, θ̇_j⟩ = ⟨ȳ_i, B θ̇_j⟩` for every pair of the stacks; summed over the examples, or for each."""
+    options = {"per_example": True} if per_example else {}
+    bars = layer.parameter_vjp(np, e.place.params, e.residual(layer), e.y_bar, **options)
+    level = _like_tree(e.level(Product.PARAMETER_VJP, e.y_bar, **options), e.shapes, e.lead(per_example))
+    for path in e.parts():
+        truth = e.parameter_derivative(path)
+        of_truth = e.derivative_level(truth, Product.PARAMETER_JVP, e.tangents(path), path)
+        right, error = _pairs(e.y_bar, truth.values), _pairs(abs(e.y_bar), truth.error)
+        squares = _pairs(e.y_bar**2, of_truth**2)
+        left: Array = 0.0
+        own_squares: Array = 0.0
+        own = e.paths if path is None else [path]
+        for leaf in own:
+            dot = at(e.dots, leaf)
+            bar = e.formed(at(bars, leaf), *e.lead(per_example), *dot.shape[1:])
+            left = left + _leaf_pairs(bar, dot, per_example)
+            own_squares = own_squares + _leaf_pairs(at(level, leaf) ** 2, dot**2, per_example)
+        if not per_example:
+            right, error, squares = (pairs.sum(2) for pairs in (right, error, squares))
+        terms = e.terms + e.examples * size_of(e.output_shape) + sum(at(e.dots, leaf)[0].size for leaf in own)
+        yield Sides(
+            Product.PARAMETER_VJP,
+            "adjoint, per example" if per_example else "adjoint",
+            left,
+            right,
+            e.rounded(np.sqrt(own_squares), terms) + e.rounded(np.sqrt(squares), terms) + norm_of(error),
+            e.reason(terms),
+            "/".join(path or ()),
+        )
+
+
+def _both_parameter_vjps(e: Examination, layer: Layer) -> Iterator[Sides]:
+    yield from _parameter_vjp(e, layer, per_example=False)
+    yield from _parameter_vjp(e, layer, per_example=True)
+
+
+def _forward(e: Examination, layer: Layer) -> Iterator[Sides]:
+    """Examples never mix, and networks stacked are networks apart."""
+    params, x, noise = e.place.params, e.place.x, e.place.noise
+    whole = e.formed(layer.forward(np, params, x, noise)[0], 1, e.examples, *e.output_shape)
+    allowed = 2 * e.rounded(e.level(Product.FORWARD))
+    if e.examples > 1:
+        apart = []
+        for piece in (slice(0, 1), slice(1, None)):
+            own = map_tree(lambda array: array[piece], noise)  # noqa: B023 - used at once
+            apart.append(layer.forward(np, params, x[:, piece], own)[0])
+        yield Sides(Product.FORWARD, "examples apart", whole, np.concatenate(apart, 1), allowed, e.reason())
+    stacked = map_tree(lambda leaf: np.concatenate([leaf, leaf]), params)
+    both = layer.forward(np, stacked, np.concatenate([x, x]), noise)[0]
+    twice = np.concatenate([whole, whole])
+    yield Sides(Product.FORWARD, "stacked apart", both, twice, 2 * allowed, e.reason())
+
+
+def _single_jvp(e: Examination, layer: Layer) -> Iterator[Sides]:
+    """Tangents with a single entry: `jvp` of what forward mode starts from."""
+    places = e.some(size_of(e.input_shape))
+    single = SingleEntry(e.input_shape, places, e.x_dot.reshape(STACK, e.examples, -1)[0].T[places])
+    got = _dense(layer.single_jvp(np, e.place.params, e.residual(layer), single))
+    truth = e.derivative_along(single.dense(np))
+    # The spread of tangents with all entries is no smaller.
+    allowed = e.rounded(e.level(Product.JVP, e.x_dot)) + norm_of(truth.error, truth.apart)
+    yield Sides("single_jvp", e.by, got, truth.values, allowed, e.reason(), apart=truth.apart)
+
+
+def _perturbed_forward(e: Examination, layer: Layer) -> Iterator[Sides]:
+    """Single entries of parameters moved give what the parameters in full give."""
+    params, x, noise = e.place.params, e.place.x, e.place.noise
+    y = layer.forward(np, params, x, noise)[0]
+    for path in e.paths:
+        leaf = at(params, path)
+        indices = e.some(leaf.size)
+        steps = at(e.dots, path).reshape(STACK, -1)[0, indices]
+        moved = np.concatenate([leaf] * STACK)
+        moved.reshape(STACK, -1)[np.arange(STACK), indices] += steps
+        others = {other: np.concatenate([value] * STACK) for other, value in leaves(params)}
+        expected = layer.forward(np, tree_of({**others, path: moved}), np.concatenate([x] * STACK), noise)[0]
+        got = layer.perturbed_forward(np, params, x, noise, path, indices, steps)
+        allowed = e.moved(expected - y)
+        yield Sides(
+            "perturbed_forward", "forward in full", got, expected, allowed, e.reason(), "/".join(path)
+        )
+
+
+def _moved_forward(e: Examination, layer: Layer) -> Iterator[Sides]:
+    """Give for inputs moved in one entry what they give in full."""
+    params, x, noise, places = e.place.params, e.place.x, e.place.noise, e.some(size_of(e.input_shape))
+    values = x.reshape(e.examples, -1).T[places] + e.x_dot.reshape(STACK, e.examples, -1)[0].T[places]
+    moved = Moved(x, places, values)
+    y = layer.forward(np, params, x, noise)[0]
+    expected = layer.forward(np, params, moved.dense(np), noise)[0]
+    got = layer.moved_forward(np, params, moved, y, noise)
+    yield Sides("moved_forward", "forward in full", _dense(got), expected, e.moved(expected - y), e.reason())
+
+
+def _dense(array: Array | SingleEntry | Moved) -> Array:
+    return array.dense(np) if isinstance(array, SingleEntry | Moved) else array
+
+
+LAWS: dict[str, Callable[[Examination, Layer], Iterator[Sides]]] = {
+    Product.FORWARD: _forward,
+    Product.JVP: _jvp,
+    Product.VJP: _vjp,
+    Product.PARAMETER_JVP: _parameter_jvp,
+    Product.PARAMETER_VJP: _both_parameter_vjps,
+    "single_jvp": _single_jvp,
+    "perturbed_forward": _perturbed_forward,
+    "moved_forward": _moved_forward,
+}
+_OF_PARAMETERS = {Product.PARAMETER_JVP, Product.PARAMETER_VJP, "perturbed_forward"}
+
+
+def _pairs(left: Array, right: Array) -> Array:
+    """Return the inner products `(K, K, N)` of two stacks `(K, N, …)`, summed in float64."""
+    left, right = (side.reshape(*side.shape[:2], -1).astype(np.float64) for side in (left, right))
+    return np.einsum("ina,jna->ijn", left, right)
+
+
+def _leaf_pairs(bars: Array, dots: Array, per_example: bool) -> Array:
+    """Return the inner products `(K, K)` of `(K, *p)` with `(K, *p)`, or `(K, K, N)` of `(K, N, *p)`."""
+    dots = dots.reshape(len(dots), -1).astype(np.float64)
+    axes = 2 if per_example else 1
+    bars = bars.reshape(*bars.shape[:axes], -1).astype(np.float64)
+    return np.einsum("ina,ja->ijn", bars, dots) if per_example else np.einsum("ia,ja->ij", bars, dots)
+
+
+def _like_tree(flat: Array, shapes: Tree, lead: Shape) -> Tree:
+    """Return the entries of `flat` as a tree of leaves `(*lead, *p)`."""
+    found, start = {}, 0
+    for path, shape in leaves(shapes):
+        stop = start + size_of(lead) * size_of(shape)
+        found[path] = flat[start:stop].reshape(*lead, *shape)
+        start = stop
+    return tree_of(found)

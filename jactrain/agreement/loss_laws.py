@@ -1,0 +1,83 @@
+"""The laws of a loss: both products against the derivative of `forward` by complex steps or differences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from jactrain.agreement.examination import STACK, Derivative, derivative_of, norm_of, rounded
+from jactrain.agreement.laws import Sides
+from jactrain.agreement.rounding import FACTOR, OPERATIONS, Shaker, spread
+from jactrain.arrays import Array
+from jactrain.losses.base import Loss
+
+LOSS_PRODUCTS = ("jvp", "vjp")
+
+
+class LossExamination:
+    """A loss at outputs `(1, N, m)` and targets `(N, m)`, with tangents and cotangents drawn from `rng`."""
+
+    def __init__(self, loss: Loss, outputs: Array, targets: Array, rng: np.random.Generator) -> None:
+        self._loss = loss
+        self._outputs, self._targets = outputs, targets
+        self._rng = rng
+        self._dtype = outputs.dtype
+        self._terms = OPERATIONS + outputs.shape[-1]
+        examples = outputs.shape[1]
+        self._z_dot = rng.standard_normal((STACK, *outputs.shape[1:])).astype(self._dtype)
+        self._value_bar = rng.standard_normal((STACK, examples)).astype(self._dtype)
+        self._known: tuple[Derivative, Array] | None = None
+
+    def sides(self, loss: Loss, product: str) -> Iterator[Sides]:
+        """Yield both sides of the law about one of LOSS_PRODUCTS, for `loss` or one like it."""
+        with np.errstate(all="ignore"):  # what overflows is judged, not warned of
+            _, residual = loss.forward(np, self._outputs, self._targets)
+            truth, level = self._reference()
+            error = self._rounded(level) + norm_of(truth.error, truth.apart)
+            reason = f"rounding: {FACTOR:g} ε √{self._terms} in {self._dtype}, as amplified by the rule"
+            if product == "jvp":
+                by = "complex step" if loss.analytic else "central difference"
+                got = loss.jvp(np, residual, self._z_dot)
+                yield Sides(product, by, got, truth.values, error, reason, apart=truth.apart)
+                return
+            bars = loss.vjp(np, residual, self._value_bar).astype(np.float64)
+            got = np.einsum("ina,jna->ijn", bars, self._z_dot.astype(np.float64))
+            expected = np.einsum("in,jn->ijn", self._value_bar, truth.values)
+            largest = float(abs(self._value_bar).max()) * math.sqrt(STACK)
+            apart = np.broadcast_to(truth.apart, expected.shape)
+            yield Sides(product, "adjoint", got, expected, 2 * largest * error, reason, apart=apart)
+
+    def _reference(self) -> tuple[Derivative, Array]:
+        """Return the derivative of the losses along the tangents, `(K, N)`, and its spread."""
+        if self._known is None:
+            z, z_dot = self._outputs.astype(np.float64), self._z_dot.astype(np.float64)
+            targets = self._targets.astype(np.float64)
+
+            def values(step: complex) -> Array:
+                return self._loss.forward(np, z + step * z_dot, targets)[0]
+
+            def slopes(shaker: Shaker | None) -> Array:
+                shaken = z if shaker is None else shaker(z)
+                _, residual = self._loss.forward(np, shaken, targets)
+                residual = residual if shaker is None else shaker.everything(residual)
+                tangents = z_dot if shaker is None else shaker(z_dot)
+                return np.einsum("ina,ina->in", self._loss.slope(np, residual) + 0 * z_dot, tangents)
+
+            def terms(shaker: Shaker | None) -> Array:
+                """Change every product before it is summed, for what cancels in the sum."""
+                _, residual = self._loss.forward(np, z, targets)
+                products = self._loss.slope(np, residual) * z_dot
+                return (products if shaker is None else shaker(products)).sum(-1)
+
+            level = np.hypot(spread(slopes, self._dtype, self._rng), spread(terms, self._dtype, self._rng))
+            size = float(abs(z).max(initial=0.0))
+            self._known = (
+                derivative_of(values, self._loss.analytic, size, self._terms, abs(values(0.0))),
+                level,
+            )
+        return self._known
+
+    def _rounded(self, level: Array) -> float:
+        return rounded(level, self._dtype, self._terms)

@@ -1,0 +1,37 @@
+"""Layers and losses with a wrong rule planted in them, to find out what a check would catch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from jactrain.arrays import map_tree
+from jactrain.layers.base import Moved, SingleEntry
+from jactrain.registry import Component
+
+C = TypeVar("C", bound=Component)
+
+
+def planted(component: C, rule: str, spoil: Callable[[Any], Any]) -> C:
+    """Return a layer or loss like `component`, whose `rule` gives `spoil` of what it should give."""
+    kind = type(component)
+    right = getattr(kind, rule)
+
+    def wrong(self: Any, *arguments: Any, **options: Any) -> Any:
+        return spoil(right(self, *arguments, **options))
+
+    copy = component.model_copy()
+    # The class alone differs: options, and what is computed from them, are the component's own.
+    copy.__class__ = type(kind.__name__, (kind,), {"__doc__": kind.__doc__, rule: wrong})
+    return copy
+
+
+def scaled(by: float) -> Callable[[Any], Any]:
+    """Return what multiplies every array of a product by `1 + by`."""
+
+    def spoil(result: Any) -> Any:
+        if isinstance(result, SingleEntry | Moved):
+            return result._replace(values=result.values * (1 + by))
+        return map_tree(lambda array: array * (1 + by), result)
+
+    return spoil

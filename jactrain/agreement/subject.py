@@ -1,0 +1,146 @@
+"""The layers and the loss of a network, where they stand in it, for the laws to be tried on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jactrain.agreement.compare import Verdict
+from jactrain.agreement.examination import Examination
+from jactrain.agreement.finding import Finding, Sensitivity, judged, worst_of
+from jactrain.agreement.laws import Sides, laws_for, sides_of
+from jactrain.agreement.loss_laws import LOSS_PRODUCTS, LossExamination
+from jactrain.agreement.planting import planted, scaled
+from jactrain.agreement.reference import reason_of
+from jactrain.arrays import Array, Shape, map_tree, size_of
+from jactrain.layers.base import Layer, Placed, Product
+from jactrain.losses.base import Loss
+from jactrain.objective import Batch, Objective
+
+_PROBES = 16  # examples
+_ENTRIES = 2**16  # of the examples of one layer: of wide layers fewer examples are taken
+_SMALLEST = 2.0**-52
+
+
+class Examined(NamedTuple):
+    """A layer or a loss at one place: what its laws are about, and both sides of them for one like it."""
+
+    products: Sequence[str]
+    sides: Callable[[Any, str], Iterator[Sides]]
+
+
+class Subject:
+    """A layer or the loss at its place in a network, examined there and at random inputs."""
+
+    def __init__(self, name: str, component: Layer | Loss, places: Sequence[Examined]) -> None:
+        self.name = name
+        self.component = component
+        self._places = places
+
+    def findings(self, product: str | None = None, component: Layer | Loss | None = None) -> list[Finding]:
+        """Return what each law found, or those of one `product`, of the component or one in its place."""
+        found: dict[tuple[str, str], list[Finding]] = {}
+        for place in self._places:
+            for name in [product] if product else place.products:
+                for finding in self._of_law(place, name, component or self.component):
+                    found.setdefault((finding.product, finding.law), []).append(finding)
+        return [worst_of(same) for same in found.values()]
+
+    def sensitivities(self) -> Iterator[Sensitivity]:
+        """Yield for each product the smallest relative error that is caught when planted in it."""
+        for product in self._places[0].products:
+            if product != Product.FORWARD:  # which the others are compared with
+                yield Sensitivity(self.name, product, self._smallest(product))
+
+    def _smallest(self, product: str) -> float | None:
+        findings = self.findings(product)
+        allowed = [each.allowed for each in findings if each.verdict is Verdict.AGREE and each.allowed]
+        size = 2.0 ** math.floor(math.log2(min(allowed, default=_SMALLEST)))
+        while size <= 1 and not self._catches(product, size):
+            size *= 2
+        if size > 1:
+            return None
+        while size > _SMALLEST and self._catches(product, size / 2):
+            size /= 2
+        return size
+
+    def _catches(self, product: str, size: float) -> bool:
+        spoilt = planted(self.component, product, scaled(size))
+        return any(each.verdict is Verdict.DISAGREE for each in self.findings(product, spoilt))
+
+    def _of_law(self, place: Examined, product: str, component: Any) -> Iterator[Finding]:
+        """Yield what a law finds in one place; a rule that raises is one that is wrong."""
+        try:
+            for sides in place.sides(component, product):
+                yield judged(self.name, sides)
+        except Exception as error:  # whatever a rule from elsewhere raises is what was found
+            reason = f"raised {reason_of(error)}"
+            yield Finding(self.name, product, "runs", None, None, reason, Verdict.DISAGREE)
+
+
+def subjects(
+    objective: Objective, parameters: Array, batch: Batch, rng: np.random.Generator
+) -> list[Subject]:
+    """Return every layer of a network, those within others too, and the loss, as they are on `batch`."""
+    network, loss = objective.network, objective.loss
+    params = network.layout.views(parameters[None])
+    outputs = network.chain.forward(np, params, batch.x[None], batch.noise)[0]
+    places = _places(network.chain, "", params, batch.x[None], batch.noise)
+    return [*(layer_subject(place, rng) for place in places), loss_subject(loss, outputs, batch.targets, rng)]
+
+
+def layer_subject(place: Placed, rng: np.random.Generator) -> Subject:
+    """Return a layer, to be examined in its place and at random inputs."""
+    examinations = [Examination(each, rng) for each in (fewer(place), probe(place, rng))]
+    examined = [Examined(laws_for(place.layer, each), partial(sides_of, each)) for each in examinations]
+    return Subject(place.name, place.layer, examined)
+
+
+def loss_subject(loss: Loss, outputs: Array, targets: Array, rng: np.random.Generator) -> Subject:
+    """Return a loss, to be examined at `outputs` `(1, N, m)` and at random ones around `targets` `(N, m)`."""
+    around = (targets + probe_values(rng, targets.shape)).astype(outputs.dtype)[None]
+    examinations = [LossExamination(loss, each, targets, rng) for each in (outputs, around)]
+    return Subject(loss.kind, loss, [Examined(LOSS_PRODUCTS, each.sides) for each in examinations])
+
+
+def _places(layer: Layer, prefix: str, params: Any, x: Array, noise: Any) -> Iterator[Placed]:
+    for placed in layer.within(np, params, x, noise):
+        name = f"{prefix}{placed.name}"
+        yield placed._replace(name=name)
+        yield from _places(placed.layer, f"{name}/", placed.params, placed.x, placed.noise)
+
+
+def fewer(place: Placed) -> Placed:
+    """Return the place with as many examples as are examined."""
+    size = size_of(place.x.shape[2:]) + size_of(place.layer.output_shape(place.x.shape[2:]))
+    count = max(2, _ENTRIES // max(1, size))
+    noise = map_tree(lambda array: array[:count], place.noise)
+    return place._replace(x=place.x[:, :count], noise=noise)
+
+
+def probe(place: Placed, rng: np.random.Generator) -> Placed:
+    """Return the layer at random parameters and inputs of all sizes from 0.001 to 3, with noise.
+
+    In its own place a layer may show nothing: units are saturated, weights are still 0 or 1.
+    """
+    shape: Shape = place.x.shape[2:]
+    dtype = place.x.dtype
+    examples = min(_PROBES, max(2, _ENTRIES // max(1, size_of(shape))))
+    x = probe_values(rng, (1, examples, *shape))
+
+    def moved(leaf: Array) -> Array:
+        scale = 0.3 / math.sqrt(max(1, leaf.size // leaf.shape[-1])) if leaf.ndim else 0.3
+        return (leaf + scale * rng.standard_normal(leaf.shape))[None].astype(dtype)
+
+    params = map_tree(moved, place.layer.initial_parameters(rng, shape))
+    noise = place.layer.draw_noise(rng, shape, examples, dtype)
+    return place._replace(params=params, x=x.astype(dtype), noise=noise)
+
+
+def probe_values(rng: np.random.Generator, shape: Shape) -> Array:
+    """Return random numbers of all sizes from about 0.001 to 3."""
+    return rng.standard_normal(shape) * 10 ** rng.uniform(-3, 0.5, shape)

@@ -1,0 +1,76 @@
+"""What one gradient takes by each mode: seconds, bytes and products, measured side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jactrain.agreement.reference import reason_of
+from jactrain.arrays import Array
+from jactrain.comparison.measured import Measured, NotMeasured, too_long
+from jactrain.comparison.prediction import measured_rate, predicted_seconds
+from jactrain.comparison.subject import GeneratorFactory, Subject
+from jactrain.modes.base import Mode
+from jactrain.objective import Batch, Objective
+
+
+def measure(
+    mode: Mode,
+    objective: Objective,
+    parameters: Array,
+    batch: Batch,
+    rng_factory: GeneratorFactory,
+    budget_seconds: float,
+) -> Measured:
+    """Return what a gradient of `batch` at `parameters` `(P,)` takes by `mode`.
+
+    It is repeated until the median is known to two per cent, or fifty times, or for two seconds: five times
+    at least, unless `budget_seconds` do not suffice, and once in any case. `rng_factory` returns a new
+    generator of the same seed. Raises what the mode raises.
+    """
+    plan = mode.prepare(objective, batch.examples, parameters.dtype)
+    predicted = predicted_seconds(plan, measured_rate(plan, parameters, batch, rng_factory()))
+    subject = Subject(plan, predicted, parameters, batch, rng_factory, budget_seconds)
+    while not subject.done:
+        subject.repeat()
+    return subject.measured()
+
+
+def measure_side_by_side(
+    modes: Sequence[Mode],
+    objective: Objective,
+    parameters: Array,
+    batch: Batch,
+    rng_factory: GeneratorFactory,
+    budget_seconds: float,
+) -> list[Measured | NotMeasured]:
+    """Return for each of `modes` what `measure` does, repeated in rounds, so that noise hits all alike.
+
+    `budget_seconds` is each mode's own. One whose single gradient is predicted to take longer is `skipped`
+    before it runs; one that raises has `failed`. Neither ends the others.
+    """
+    found: dict[int, Measured | NotMeasured] = {}
+    waiting: dict[int, Subject] = {}
+    for index, mode in enumerate(modes):
+        plan = None
+        try:
+            plan = mode.prepare(objective, batch.examples, parameters.dtype)
+            predicted = predicted_seconds(plan, measured_rate(plan, parameters, batch, rng_factory()))
+            if predicted > budget_seconds:
+                reason = too_long("a gradient", predicted, budget_seconds)
+                found[index] = NotMeasured("skipped", reason, plan, predicted)
+                continue
+            waiting[index] = Subject(plan, predicted, parameters, batch, rng_factory, budget_seconds)
+        except Exception as error:  # a mode from elsewhere may raise anything
+            found[index] = NotMeasured("failed", reason_of(error), plan)
+    while waiting:
+        for index, subject in list(waiting.items()):
+            try:
+                subject.repeat()
+            except Exception as error:  # as above
+                found[index] = NotMeasured("failed", reason_of(error), subject.plan)
+                del waiting[index]
+                continue
+            if subject.done:
+                found[index] = subject.measured()
+                del waiting[index]
+    return [found[index] for index in range(len(modes))]

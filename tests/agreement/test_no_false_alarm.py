@@ -1,0 +1,44 @@
+"""No check accuses a sound network.
+
+Seeds 0 to 1999 are in every run of the tests; `make nightly` takes 20 000. A message gives the seed, and
+`random_case(seed)` the network.
+"""
+
+import os
+from collections import Counter
+
+import numpy as np
+import pytest
+from random_networks import random_case
+
+from jactrain.agreement.check import check_layers
+from jactrain.agreement.compare import Verdict
+from jactrain.agreement.pairs import compare_pairs
+from jactrain.agreement.subject import subjects
+from jactrain.modes import modes
+
+NETWORKS = int(os.environ.get("JACTRAIN_NETWORKS", "2000"))
+PORTION = 100
+
+MODES = [
+    *(modes.resolve(name) for name in ["reverse", *(set(modes.names()) - {"reverse", "auto"})]),
+    *(modes.resolve({"finite_difference": {"scheme": scheme}}) for scheme in ("forward", "five_point")),
+    modes.resolve({"forward": {"seeds": "parameters"}}),
+]
+
+
+@pytest.mark.parametrize("start", range(0, NETWORKS, PORTION))
+def test_random_sound_networks_are_not_accused(start, capsys):
+    verdicts, accused = Counter(), []
+    for seed in range(start, start + PORTION):
+        case, rng = random_case(seed), np.random.default_rng(seed)
+        layers = check_layers(subjects(case.objective, case.parameters, case.batch, rng))
+        pairs = compare_pairs(case.objective, case.parameters, case.batch, MODES, rng, budget=60)
+        verdicts.update(found.verdict.value for found in (*layers, *pairs))
+        wrong = [each for each in (*layers, *pairs) if each.verdict in (Verdict.DISAGREE, Verdict.FAILED)]
+        if wrong:
+            accused.append(f"{case}\n  {wrong[0]}")
+    with capsys.disabled():
+        print(f"\nnetworks of seeds {start} to {start + PORTION - 1}: {dict(verdicts)}")
+    assert not accused, "\n".join(accused)
+    assert verdicts["agree"] > 0.8 * verdicts.total()
