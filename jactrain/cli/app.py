@@ -11,6 +11,7 @@ import typer
 
 from jactrain.cli import (
     check,
+    compare,
     describe,
     evaluate,
     explain,
@@ -39,6 +40,7 @@ for command in (
     validate,
     explain,
     check,
+    compare,
     run,
     evaluate,
     predict,

@@ -1,0 +1,38 @@
+"""The modes that a user asks for on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from jactrain.comparison.gradients import Unknown
+from jactrain.config.yaml import flow, parse
+from jactrain.errors import UsageError
+from jactrain.modes import modes
+from jactrain.modes.base import Mode
+
+
+def modes_asked(texts: Sequence[str]) -> list[Mode | Unknown]:
+    """Return the modes in `texts`, each a list such as `reverse, {forward: {seeds: outputs}}`.
+
+    One that does not exist, or has options that do not, comes as an Unknown with the reason. Raises
+    ConfigurationError for what is no YAML, and UsageError where nothing is named.
+    """
+    asked: list[Mode | Unknown] = []
+    for text in texts:
+        values = parse(f"[{text}]", "--modes").value
+        asked += [found for value in values if (found := _asked(value)) not in asked]
+    if not asked:
+        raise UsageError("--modes names no mode; give names such as reverse,forward, or leave it out for all")
+    return asked
+
+
+def _asked(value: Any) -> Mode | Unknown:
+    try:
+        return modes.resolve(value)
+    except ValidationError as error:
+        (first, *_) = error.errors(include_url=False)
+        place = ".".join(str(part) for part in first["loc"])
+        return Unknown(flow(value), f"{place}: {first['msg']}" if place else first["msg"])
