@@ -74,7 +74,8 @@ def test_agreement_says_at_which_step_and_on_how_many_examples(jactrain: Callabl
     path = toy(("epochs: 1", "epochs: 2"), ("[forward]", "[forward], every: 5, examples: 7"))
     done = jactrain("run", path)  # 120 examples in batches of 20: 6 steps an epoch
     assert " agreement with reverse after 10 of 12 steps, on 7 examples\n" in done.out
-    assert "\n mode     relative error       cosine   norm ratio" in done.out
+    assert "\n mode     relative error  allowed       cosine  verdict" in done.out
+    assert "\n forward: rounding: " in done.out
     facts = json.loads(jactrain("run", path, "--json").out)
     assert facts["steps"] == 12
     assert [(line["step"], line["examples"]) for line in facts["agreement"]] == [(10, 7)]
