@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,11 +16,12 @@ from jactrain.agreement.reference import reason_of
 from jactrain.agreement.tolerance import Tolerance, Uncertainty
 from jactrain.arrays import Array
 from jactrain.errors import UsageError
+from jactrain.layers.base import Product
 from jactrain.modes.base import Exactness, GradientResult, Mode
 from jactrain.objective import Batch, Objective
 
-# Multiply-adds a second that one core takes at the least, in stacks that are not small; a guess to skip by.
-_RATE = 2e8
+# How much slower than the first mode's a multiply-add of others is at most; a guess to skip by.
+_SLOWER_VALUES, _SLOWER_PRODUCTS = 20.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -74,19 +76,21 @@ def compare_pairs(
     computed: list[_Computed] = []
     failed: list[Pair] = []
     estimators: list[Mode] = []
+    second = 0.0  # for one multiply-add of the first mode
     for mode in modes:
         try:
             plan = mode.prepare(objective, batch.examples, parameters.dtype)
-            times = DRAWS if mode.exactness is Exactness.UNBIASED else 1
-            seconds = times * plan.multiply_adds / _RATE
-            if seconds > budget:
-                reason = f"predicted to take {seconds:.2g} s, more than the budget of {budget:g} s"
+            seconds = second * _slower(mode) * plan.multiply_adds
+            if seconds > budget or budget == 0:
+                reason = f"predicted to take about {seconds:.2g} s, over the budget of {budget:g} s"
                 failed.append(Pair(mode.label, "", Verdict.SKIPPED, reason))
             elif mode.exactness in (Exactness.UNBIASED, Exactness.BIASED):
                 estimators.append(mode)
             else:
-                with np.errstate(all="ignore"):
+                start = perf_counter()
+                with np.errstate(all="ignore"):  # what overflows is judged, not warned of
                     result = mode.value_and_gradient(objective, parameters, batch, plan, rng)
+                    second = second or (perf_counter() - start) / max(1, plan.multiply_adds)
                     computed.append(_Computed(mode, result, tolerance.of(mode, result)))
         except UsageError as error:  # it cannot run on this network, and says why
             failed.append(Pair(mode.label, "", Verdict.SKIPPED, str(error)))
@@ -97,6 +101,13 @@ def compare_pairs(
         reference = computed[0]
         pairs += [_estimated(mode, reference, objective, parameters, batch, rng) for mode in estimators]
     return [*failed, *sorted(pairs, key=lambda pair: list(Verdict).index(pair.verdict))]
+
+
+def _slower(mode: Mode) -> float:
+    """Return how many multiply-adds of the first mode one of this mode's may take, draws included."""
+    if mode.exactness is Exactness.UNBIASED:
+        return DRAWS * _SLOWER_PRODUCTS
+    return _SLOWER_VALUES if mode.uses == {Product.FORWARD} else _SLOWER_PRODUCTS
 
 
 def _pair(one: _Computed, other: _Computed, objective: Objective) -> Pair:

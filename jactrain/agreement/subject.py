@@ -16,13 +16,14 @@ from jactrain.agreement.laws import Sides, laws_for, sides_of
 from jactrain.agreement.loss_laws import LOSS_PRODUCTS, LossExamination
 from jactrain.agreement.planting import planted, scaled
 from jactrain.agreement.reference import reason_of
-from jactrain.arrays import Array, Shape, map_tree, size_of
+from jactrain.arrays import Array, Shape, leaves, map_tree, size_of
 from jactrain.layers.base import Layer, Placed, Product
 from jactrain.losses.base import Loss
 from jactrain.objective import Batch, Objective
 
 _PROBES = 16  # examples
-_ENTRIES = 2**16  # of the examples of one layer: of wide layers fewer examples are taken
+_ENTRIES = 2**16  # of the examples of one layer
+_ROW_ENTRIES = 2**19  # of its parameters' gradients, example by example
 _SMALLEST = 2.0**-52
 
 
@@ -116,10 +117,17 @@ def _places(layer: Layer, prefix: str, params: Any, x: Array, noise: Any) -> Ite
 
 def fewer(place: Placed) -> Placed:
     """Return the place with as many examples as are examined."""
-    size = size_of(place.x.shape[2:]) + size_of(place.layer.output_shape(place.x.shape[2:]))
-    count = max(2, _ENTRIES // max(1, size))
+    count = _examples(place)
     noise = map_tree(lambda array: array[:count], place.noise)
     return place._replace(x=place.x[:, :count], noise=noise)
+
+
+def _examples(place: Placed) -> int:
+    """Return how many examples of a layer are examined: fewer of one that is wide or has many parameters."""
+    shape: Shape = place.x.shape[2:]
+    size = size_of(shape) + size_of(place.layer.output_shape(shape))
+    parameters = sum(size_of(each) for _, each in leaves(place.layer.parameter_shapes(shape)))
+    return max(2, min(_ENTRIES // max(1, size), _ROW_ENTRIES // max(1, parameters)))
 
 
 def probe(place: Placed, rng: np.random.Generator) -> Placed:
@@ -129,7 +137,7 @@ def probe(place: Placed, rng: np.random.Generator) -> Placed:
     """
     shape: Shape = place.x.shape[2:]
     dtype = place.x.dtype
-    examples = min(_PROBES, max(2, _ENTRIES // max(1, size_of(shape))))
+    examples = min(_PROBES, _examples(place))
     x = probe_values(rng, (1, examples, *shape))
 
     def moved(leaf: Array) -> Array:

@@ -84,7 +84,10 @@ def _show(found: Check, show_all: bool, heading: str) -> None:
     for finding in wrong:
         typer.echo(f"  {_told(finding)}")
     layers = found.layers if show_all else _worst_laws(found.layers)
-    typer.echo("\nproducts of the layers and the loss, against the derivative of their values")
+    typer.echo(
+        "\nproducts of the layers and the loss, against the derivative of their values"
+        + ("" if show_all else "; of those that agree, the worst")
+    )
     echo_table(_layers(layers))
     typer.echo(f"\nallowed, as for the first row: {layers[0].reason}")
     typer.echo("\nmodes, each against the others" + ("" if show_all else "; of those that agree, the worst"))
@@ -119,11 +122,12 @@ def _told(finding: Finding) -> str:
 
 
 def _worst_laws(findings: Sequence[Finding]) -> list[Finding]:
-    """Return the first finding for each layer and product, of findings sorted the worst first."""
-    first: dict[tuple[str, str], Finding] = {}
+    """Return all findings that do not agree, and of those that do the first for each layer: the worst."""
+    first: dict[str, Finding] = {}
     for finding in findings:
-        first.setdefault((finding.layer, finding.product), finding)
-    return list(first.values())
+        if finding.verdict == "agree":
+            first.setdefault(finding.layer, finding)
+    return [each for each in findings if each.verdict != "agree" or first[each.layer] is each]
 
 
 def _worst_pairs(pairs: Sequence[Pair]) -> list[Pair]:
