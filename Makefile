@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCH := .venv-bench/bin
 
-.PHONY: demo test check format bench bench-smoke clean
+.PHONY: demo test nightly check format bench bench-smoke clean
 
 demo: .venv/.installed  ## train on handwritten digits, the gradient checked while it trains
 	$(BIN)/jactrain run configs/digits.yaml
 
 test: .venv/.developing  ## run all tests, on two processes
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+nightly: .venv/.developing  ## ten times as many random networks, none of which may be accused
+	JACTRAIN_NETWORKS=20000 $(BIN)/python -m pytest -q -n 2 tests/agreement/test_no_false_alarm.py
 
 check: .venv/.developing  ## style, docstrings, types, and the direction of imports
 	$(BIN)/ruff check .
