@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jactrain.agreement.rounding import FACTOR, OPERATIONS, Shaker, spread
+from jactrain.agreement.rounding import FACTOR, OPERATIONS, Shaker, Switch, shaking, spread
 from jactrain.arrays import Array, Path, Shape, Tree, leaves, map_tree, size_of, tree_of
 from jactrain.errors import ShapeError
 from jactrain.layers.base import Layer, Placed, Product
@@ -41,6 +41,8 @@ class Examination:
         self.shapes = self.layer.parameter_shapes(self.input_shape)
         self.paths: list[Path] = [path for path, _ in leaves(self.shapes)]
         self._rng = rng
+        self._switch = Switch()
+        self._shaking = shaking(self.layer, self._switch)
         self._levels: dict[Any, Array] = {}
         self._derivatives: dict[Path | None, Derivative] = {}
         stack = (STACK, self.examples)
@@ -99,15 +101,17 @@ class Examination:
         """Return the spread of `product` of `stack`, flat; `key` tells stacks apart; see `spread`."""
         known = (product, key, *options)
         if known not in self._levels:
-            own, place = self.layer, self.place
+            layer, place = self._shaking, self.place
 
             def function(shaker: Shaker | None) -> Array:
-                params, x = self._double(place.params, shaker), self._double(place.x, shaker)
-                y, residual = own.forward(np, params, x, self._double(place.noise))
+                self._switch.shaker = shaker
+                params, x, stacked = (
+                    self._switch(self._double(tree)) for tree in (place.params, place.x, stack)
+                )
+                y, residual = layer.forward(np, params, x, self._double(place.noise))
                 if product == Product.FORWARD:
-                    return (y if shaker is None else shaker(y)).reshape(-1)
-                residual = residual if shaker is None else shaker.everything(residual)
-                result = getattr(own, product)(np, params, residual, self._double(stack, shaker), **options)
+                    return y.reshape(-1)
+                result = getattr(layer, product)(np, params, residual, stacked, **options)
                 return np.concatenate([leaf.reshape(-1) for _, leaf in leaves(result)])
 
             self._levels[known] = spread(function, self.dtype, self._rng)
@@ -154,10 +158,9 @@ class Examination:
         level = 0.0 if analytic else self.level(Product.FORWARD).reshape(1, self.examples, *self.output_shape)
         return derivative_of(values, analytic, size, self.terms, level)
 
-    def _double(self, tree: Tree, shaker: Shaker | None = None) -> Tree:
+    def _double(self, tree: Tree) -> Tree:
         def convert(array: Array) -> Array:
-            double = array.astype(np.float64) if array.dtype.kind == "f" else array
-            return double if shaker is None else shaker(double)
+            return array.astype(np.float64) if array.dtype.kind == "f" else array
 
         return map_tree(convert, tree)
 

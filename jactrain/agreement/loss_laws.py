@@ -61,7 +61,7 @@ class LossExamination:
             def slopes(shaker: Shaker | None) -> Array:
                 shaken = z if shaker is None else shaker(z)
                 _, residual = self._loss.forward(np, shaken, targets)
-                residual = residual if shaker is None else shaker.everything(residual)
+                residual = residual if shaker is None else shaker(residual)
                 tangents = z_dot if shaker is None else shaker(z_dot)
                 return np.einsum("ina,ina->in", self._loss.slope(np, residual) + 0 * z_dot, tangents)
 

@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from jactrain.arrays import Array, Tree, map_tree
+from jactrain.arrays import Array
 from jactrain.errors import UsageError
-from jactrain.layers.base import SingleEntry
+from jactrain.layers.base import Layer
 from jactrain.modes.base import Plan, modes
-from jactrain.objective import Batch, Linearization, Objective
+from jactrain.network import Network
+from jactrain.objective import Batch, Objective
+from jactrain.registry import Component
+
+C = TypeVar("C", bound=Component)
 
 # A computed number is off by at most this times `ε √terms` times what a change of all by 1 does: rounding is
 # at most ε/2 a number, changes are uniform with a deviation of 1/√3, and four deviations leave 1 in 10 000.
@@ -35,24 +40,31 @@ class Shaker:
         self._rng = rng
         self._by = by
 
-    def __call__(self, array: Array) -> Array:
-        """Return a shaken copy of `array`; of integers and truth values, the array itself."""
-        if array.dtype.kind not in "fc":
-            return array
-        return array * (1 + self._rng.uniform(-self._by, self._by, array.shape))
-
-    def everything(self, value: Any) -> Any:
-        """Return a residual with its arrays shaken, in whatever lists, tuples and mappings they are."""
+    def __call__(self, value: Any) -> Any:
+        """Return `value` with its arrays shaken, in whatever lists, tuples and mappings they are."""
         if isinstance(value, np.ndarray):
-            return self(value)
+            if value.dtype.kind not in "fc":  # places and truth values stay
+                return value
+            return value * (1 + self._rng.uniform(-self._by, self._by, value.shape))
         if isinstance(value, list):
-            return [self.everything(part) for part in value]
+            return [self(part) for part in value]
         if isinstance(value, tuple):
-            parts = [self.everything(part) for part in value]
+            parts = [self(part) for part in value]
             return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
         if isinstance(value, dict):
-            return {name: self.everything(part) for name, part in value.items()}
+            return {name: self(part) for name, part in value.items()}
         return value
+
+
+class Switch:
+    """Shakes what it is given by the shaker that is on; nothing while it is None."""
+
+    def __init__(self) -> None:
+        self.shaker: Shaker | None = None
+
+    def __call__(self, value: Any) -> Any:
+        """Return `value`, shaken if a shaker is on."""
+        return value if self.shaker is None else self.shaker(value)
 
 
 def shaken_by(dtype: Any) -> float:
@@ -96,22 +108,66 @@ def spread_of(
     infinite.
     """
     parameters, batch = parameters.astype(np.float64), batch.astype(np.float64)
-    plan = products_plan(objective, batch.examples)
+    switch = Switch()
+    chain = [shaking(link.layer, switch) for link in objective.links]
+    shaken = Objective(Network(chain, objective.network.input_shape), shaking(objective.loss, switch))
+    plan = products_plan(shaken, batch.examples)
 
     def gradient(shaker: Shaker | None) -> Array:
+        switch.shaker = shaker
         if plan is None:
             return np.full(parameters.shape, np.inf)
-        shaken = _Shaken(objective, shaker)
-        result = plan.mode.differentiate(shaken, parameters, batch, plan.decision, rng)
-        return result.gradient
+        moved = batch._replace(x=switch(batch.x))
+        return plan.mode.differentiate(shaken, switch(parameters), moved, plan.decision, rng).gradient
 
     def losses(shaker: Shaker | None) -> Array:
-        point = _Shaken(objective, shaker).begin(parameters, batch)
-        values, _ = objective.loss.forward(np, point.run(), batch.targets)
-        return values[0] if shaker is None else shaker(values[0])
+        switch.shaker = shaker
+        outputs = shaken.network.outputs(switch(parameters), switch(batch.x), batch.noise)
+        return shaken.loss.forward(np, outputs[None], batch.targets)[0][0]
 
     moved = spread(gradient, dtype, rng) if plan is not None else gradient(None)
     return Spread(moved, spread(losses, dtype, rng))
+
+
+_RULES = ("forward", "jvp", "vjp", "parameter_jvp", "parameter_vjp", "single_jvp")
+
+
+def shaking(component: C, switch: Switch) -> C:
+    """Return a layer or loss like `component`, all of whose results pass through `switch`, residuals too.
+
+    Of a layer that is made of layers, theirs do.
+    """
+    fields = {name: getattr(component, name) for name in type(component).model_fields}
+    inner = {name: value for name, value in fields.items() if _holds_layers(value)}
+    if inner:
+        within = {name: [shaking(layer, switch) for layer in value] for name, value in inner.items()}
+        copy = type(component)(**{**fields, **within})
+    else:
+        copy = component.model_copy()
+    copy.__class__ = _shaking_kind(type(component))
+    copy.__dict__["_switch"] = switch  # no option: models are frozen
+    return copy
+
+
+def _holds_layers(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, Layer) for each in value)
+
+
+@cache
+def _shaking_kind(kind: type[Any]) -> type[Any]:
+    def shaken(right: Callable[..., Any]) -> Callable[..., Any]:
+        def rule(self: Any, *arguments: Any, **options: Any) -> Any:
+            return self.__dict__["_switch"](right(self, *arguments, **options))
+
+        return rule
+
+    # A product that the kind lacks stays one that it lacks.
+    own = {
+        name: shaken(getattr(kind, name))
+        for name in _RULES
+        if hasattr(kind, name) and getattr(kind, name) is not getattr(Layer, name, None)
+    }
+    return type(kind.__name__, (kind,), {"__doc__": kind.__doc__, **own})
 
 
 def products_plan(objective: Objective, examples: int) -> Plan | None:
@@ -131,58 +187,3 @@ def terms_of(objective: Objective, examples: int) -> int:
         size = max(1, min(link.input_size, link.output_size))
         most = max(most, math.ceil(max(link.cost.forward, link.cost.jvp, link.cost.vjp) / size))
     return most + OPERATIONS
-
-
-class _Shaken(Objective):
-    """An objective whose linearizations shake every number that they keep; None shakes nothing."""
-
-    def __init__(self, objective: Objective, shaker: Shaker | None) -> None:
-        super().__init__(objective.network, objective.loss)
-        self.shaker = shaker
-
-    def begin(self, parameters: Array, batch: Batch) -> Linearization:
-        """Return a linearization at shaken parameters and inputs."""
-        if self.shaker is None:
-            return super().begin(parameters, batch)
-        return _ShakenPoint(self, self.shaker, parameters, batch)
-
-
-class _ShakenPoint(Linearization):
-    """A linearization whose values, residuals and products are shaken as they come."""
-
-    def __init__(self, objective: Objective, shaker: Shaker, parameters: Array, batch: Batch) -> None:
-        super().__init__(objective, shaker(parameters), batch._replace(x=shaker(batch.x)))
-        self._shaker = shaker
-
-    def forward(self, position: int, x: Array, keep: bool = True) -> Array:
-        y = super().forward(position, x, keep)
-        self._residuals[position] = self._shaker.everything(self._residuals[position])
-        return self._shaker(y)
-
-    def finish(self, outputs: Array) -> None:
-        super().finish(outputs)
-        self._loss_residual = self._shaker.everything(self._loss_residual)
-
-    def jvp(self, position: int, x_dot: Array) -> Array:
-        return self._shaker(super().jvp(position, x_dot))
-
-    def single_jvp(self, position: int, x_dot: SingleEntry) -> Array | SingleEntry:
-        y_dot = super().single_jvp(position, x_dot)
-        if isinstance(y_dot, SingleEntry):
-            return y_dot._replace(values=self._shaker(y_dot.values))
-        return self._shaker(y_dot)
-
-    def parameter_jvp(self, position: int, dots: Array) -> Array:
-        return self._shaker(super().parameter_jvp(position, dots))
-
-    def vjp(self, position: int, y_bar: Array, params: Tree = None) -> Array:
-        return self._shaker(super().vjp(position, y_bar, params))
-
-    def parameter_vjp(self, position: int, y_bar: Array, per_example: bool = False) -> Tree:
-        return map_tree(self._shaker, super().parameter_vjp(position, y_bar, per_example))
-
-    def loss_jvp(self, y_dot: Array) -> Array:
-        return self._shaker(super().loss_jvp(y_dot))
-
-    def loss_vjp(self) -> Array:
-        return self._shaker(super().loss_vjp())

@@ -137,6 +137,8 @@ def _told(mode: str, done: int, of: int) -> None:
 
 
 def _show(comparison: dict[str, Any]) -> None:
+    from jactrain.cli.tables import counted
+
     typer.echo(f"{comparison['headline']}\n")
     typer.echo(
         f"gradients of {comparison['parameters']:,} parameters on {comparison['examples']:,} examples in "
@@ -149,9 +151,10 @@ def _show(comparison: dict[str, Any]) -> None:
     typer.echo("\nwhat a gradient takes; products are those applied to one vector")
     echo_table(_cost(comparison["modes"]))
     if comparison["training"]:
+        seeds = comparison["training"]["seeds"]
         typer.echo(
-            f"\ntraining, {comparison['training']['epochs']:,} epochs, over seeds "
-            f"{', '.join(map(str, comparison['training']['seeds']))}; medians. Loss drop for 1e9 "
+            f"\ntraining, {counted(comparison['training']['epochs'], 'epoch')}, over "
+            f"seed{'' if len(seeds) == 1 else 's'} {', '.join(map(str, seeds))}; medians. Loss drop for 1e9 "
             "multiply-adds; divergence of the parameters from the reference's"
         )
         echo_table(_training(comparison["training"]))

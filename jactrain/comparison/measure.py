@@ -9,6 +9,7 @@ from jactrain.arrays import Array
 from jactrain.comparison.measured import Measured, NotMeasured, too_long
 from jactrain.comparison.prediction import measured_rate, predicted_seconds
 from jactrain.comparison.subject import GeneratorFactory, Subject
+from jactrain.errors import UsageError
 from jactrain.modes.base import Mode
 from jactrain.objective import Batch, Objective
 
@@ -46,7 +47,8 @@ def measure_side_by_side(
     """Return for each of `modes` what `measure` does, repeated in rounds, so that noise hits all alike.
 
     `budget_seconds` is each mode's own. One whose single gradient is predicted to take longer is `skipped`
-    before it runs; one that raises has `failed`. Neither ends the others.
+    before it runs, and so is one that the network does not admit; one that raises has `failed`. None ends the
+    others.
     """
     found: dict[int, Measured | NotMeasured] = {}
     waiting: dict[int, Subject] = {}
@@ -60,6 +62,8 @@ def measure_side_by_side(
                 found[index] = NotMeasured("skipped", reason, plan, predicted)
                 continue
             waiting[index] = Subject(plan, predicted, parameters, batch, rng_factory, budget_seconds)
+        except UsageError as error:  # the network or the batch does not admit it
+            found[index] = NotMeasured("skipped", str(error), plan)
         except Exception as error:  # a mode from elsewhere may raise anything
             found[index] = NotMeasured("failed", reason_of(error), plan)
     while waiting:

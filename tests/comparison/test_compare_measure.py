@@ -74,13 +74,13 @@ def test_memory_is_seen_beside_what_was_traced_before() -> None:
 
 def test_modes_side_by_side_are_rows_whatever_becomes_of_them() -> None:
     chosen = [modes.resolve(kind) for kind in ("reverse", {"reverse": {"memory": 10}}, "complex_step")]
-    fine, failed, _ = measure_side_by_side(chosen, *problem(SMALL), NEW, 5)
+    fine, refused, _ = measure_side_by_side(chosen, *problem(SMALL), NEW, 5)
     assert isinstance(fine, Measured)
-    assert isinstance(failed, NotMeasured)
-    assert (failed.verdict, failed.plan) == ("failed", None)
-    assert "but the bound is 10 B; raise it" in failed.reason
-    assert set(fine.as_json()) == set(failed.as_json())
-    json.dumps([found.as_json() for found in (fine, failed)], allow_nan=False)
+    assert isinstance(refused, NotMeasured)
+    assert (refused.verdict, refused.plan) == ("skipped", None)
+    assert "but the bound is 10 B; raise it" in refused.reason
+    assert set(fine.as_json()) == set(refused.as_json())
+    json.dumps([found.as_json() for found in (fine, refused)], allow_nan=False)
     with pytest.raises(MemoryBoundError):
         measure(chosen[1], *problem(SMALL), NEW, 5)
 
@@ -93,7 +93,7 @@ def test_a_mode_that_raises_while_it_runs_is_a_row_too(monkeypatch: pytest.Monke
     failed, fine = measure_side_by_side(
         [modes.resolve("spsa"), modes.resolve("reverse")], *problem(SMALL), NEW, 1
     )
-    assert isinstance(failed, NotMeasured)
+    assert isinstance(refused, NotMeasured)
     assert failed.reason == "ZeroDivisionError: by design"
     assert isinstance(fine, Measured)
 
