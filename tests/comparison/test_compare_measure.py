@@ -93,7 +93,7 @@ def test_a_mode_that_raises_while_it_runs_is_a_row_too(monkeypatch: pytest.Monke
     failed, fine = measure_side_by_side(
         [modes.resolve("spsa"), modes.resolve("reverse")], *problem(SMALL), NEW, 1
     )
-    assert isinstance(refused, NotMeasured)
+    assert isinstance(failed, NotMeasured)
     assert failed.reason == "ZeroDivisionError: by design"
     assert isinstance(fine, Measured)
 
