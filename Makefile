@@ -3,13 +3,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCH := .venv-bench/bin
 
-.PHONY: demo test nightly check format bench bench-smoke clean
+.PHONY: demo test browser nightly check format bench bench-smoke clean
 
 demo: .venv/.installed  ## train on handwritten digits, the gradient checked while it trains
 	$(BIN)/jactrain run configs/digits.yaml
 
-test: .venv/.developing  ## run all tests, on two processes
+test: .venv/.developing browser  ## run all tests, on two processes
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+# Pages are opened in Debian's Chromium; where it is missing and can be installed, it is.
+browser:
+	@command -v chromium >/dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+	} || echo "chromium is missing, and the tests of pages will fail: apt-get install chromium" >&2
 
 nightly: .venv/.developing  ## ten times as many random networks, none of which may be accused
 	JACTRAIN_NETWORKS=20000 $(BIN)/python -m pytest -q -n 2 tests/agreement/test_no_false_alarm.py

@@ -1,0 +1,1 @@
+"""Kinds of drawings, each from plain values: lines, bars, points, heat maps."""

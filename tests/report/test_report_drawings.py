@@ -1,0 +1,141 @@
+"""Drawings: what is drawn lies within its axes, is told apart without colour, and is seen on any paper."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from matplotlib.colors import to_rgb
+
+from jactrain.report.drawings.bars import Bars
+from jactrain.report.drawings.base import COLOURS, MUTED, Axis, decades, enclosing, mark
+from jactrain.report.drawings.heat_map import HeatMap, luminance
+from jactrain.report.drawings.labelling import spread
+from jactrain.report.drawings.lines import Lines, Series, Upright
+from jactrain.report.drawings.points import Point, Points
+from jactrain.report.page import Page
+
+WHITE, DARK = luminance(to_rgb("#ffffff")), luminance(to_rgb("#101214"))
+
+
+def contrast(one: float, other: float) -> float:
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
+
+
+@pytest.mark.parametrize("colour", [*COLOURS, MUTED])
+def test_colours_are_seen_on_white_and_in_the_dark(colour: str) -> None:
+    for paper in (WHITE, DARK):
+        assert contrast(luminance(to_rgb(colour)), paper) >= 3
+
+
+def test_series_are_told_apart_by_more_than_colour() -> None:
+    shapes = [(mark(index)["marker"], str(mark(index)["linestyle"])) for index in range(20)]
+    assert len(set(shapes)) == 20
+    assert len({tuple(map(str, mark(index).values())) for index in range(180)}) == 180
+
+
+@pytest.mark.parametrize("x_scale", ["linear", "log"])
+@pytest.mark.parametrize("whiskers", [False, True])
+def test_every_point_of_a_line_lies_within_its_axes(x_scale: str, whiskers: bool) -> None:
+    series = [
+        Series(f"mode {index}", [1.0, 10.0, 200.0], [0.1 * 10**index, None, 5.0], index, [0.05, None, 4.0],
+               [0.2 * 10**index, None, 6.0])
+        for index in range(3)
+    ]  # fmt: skip
+    lines = Lines(Axis("steps", "count", x_scale), Axis("loss"), series, [Upright(20, "20")], whiskers)
+    canvas = lines.draw()
+    (axes,) = canvas.axes
+    frame = axes.get_window_extent()
+    for _, points in lines.points():
+        for x, *values in points:
+            for y in values:
+                across, up = axes.transData.transform((x, y))
+                assert frame.x0 <= across <= frame.x1
+                assert frame.y0 <= up <= frame.y1
+
+
+def test_the_figures_of_a_comparison_have_their_points_within_their_axes(page: Page) -> None:
+    lines = [figure.drawing for figure in page.figures if isinstance(figure.drawing, Lines)]
+    assert len(lines) >= 8
+    for drawing in lines:
+        (axes,) = drawing.draw().axes
+        (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+        for _, points in drawing.points():
+            assert all(left <= x <= right and bottom <= y <= top for x, y, *_ in points)
+
+
+@pytest.mark.parametrize("values", [[2e-8, -4e-5, 1e-9], [3.0, -2.0, 1.0], [-1.0, -2.0], [5.0, 400.0]])
+def test_bars_of_both_signs_lie_within_their_axes_and_are_seen(values: list[float]) -> None:
+    canvas = Bars(Axis("x"), [str(value) for value in values], {"one": values}, range(len(values))).draw()
+    (axes,) = canvas.axes
+    left, right = axes.get_xlim()
+    frame = axes.get_window_extent()
+    bars = axes.patches
+    assert len(bars) == len(values)
+    for bar, value in zip(bars, values, strict=True):
+        assert left < value < right
+        edges = [axes.transData.transform((max(x, left), 0))[0] for x in (bar.get_x(), bar.get_x() + value)]
+        assert abs(edges[1] - edges[0]) > 0.03 * frame.width
+
+
+def test_what_has_no_place_on_a_logarithmic_axis_is_left_out() -> None:
+    series = [Series("a", [0, 1, 2], [0.0, 1e-3, 1.0], 0), Series("b", [0, 1], [None, 0.0], 1)]
+    ((kept, points),) = Lines(Axis("x"), Axis("y", "", "log"), series).points()
+    assert kept.label == "a"
+    assert [point[:2] for point in points] == [(1, 1e-3), (2, 1.0)]
+
+
+@pytest.mark.parametrize("value", [0.0, 5e-324, 1e-250, 1e300, 1.7e308, -1e308, None])
+def test_no_value_breaks_a_drawing(value: float | None) -> None:
+    values = [value, 1.0, value]
+    known = value or 0.0
+    for drawing in (
+        Lines(Axis("x"), Axis("y"), [Series("a", [0, 1, 2], values, 0), Series("b", values, [1, 2, 3], 1)]),
+        Bars(Axis("x", "s"), ["a", "b", "c"], {"one": values, "two": values}, [0, 1, 2], values),
+        Bars(Axis("x", "B"), ["a"], {"one": [value]}, [0]),
+        Points(
+            Axis("x", "error", "log"), Axis("y", "s"), [Point("a", known, 1.0, 0), Point("b", 1.0, known, 1)]
+        ),
+        HeatMap(["a"], ["b", "c", "d"], [values], "columns", "scale"),
+    ):
+        assert drawing.svg().rstrip().endswith("</svg>")
+
+
+@pytest.mark.parametrize("count", [1, 11, 60])
+def test_many_series_and_rows_are_drawn(count: int) -> None:
+    names = [f"a very long name of a mode (number={index})" for index in range(count)]
+    Lines(Axis("x"), Axis("y"), [Series(name, [1], [index], index) for index, name in enumerate(names)]).svg()
+    Bars(Axis("x"), names, {"one": [1.0] * count}, range(count)).svg()
+    HeatMap(names[:40], names, [[1e-3] * count] * len(names[:40]), "", "scale", slanted=True).svg()
+
+
+def test_characters_without_a_glyph_are_drawn_without_a_word() -> None:
+    assert "漢字 😀" in Bars(Axis("x"), ["漢字 😀"], {"one": [1.0]}, [0]).svg()
+
+
+@pytest.mark.parametrize("unit", ["", "s", "B", "size", "error"])
+def test_ticks_of_a_logarithmic_axis_are_few_and_within(unit: str) -> None:
+    for low, factor in itertools.product((1e-12, 3e-4, 1.0, 7e5), (1.01, 3, 30, 1e4, 1e40)):
+        limits = enclosing(low, low * factor)
+        ticks = decades(*limits, unit, 5)
+        assert all(limits[0] <= tick <= limits[1] for tick in ticks), (low, factor)
+        assert len(ticks) <= 7, (low, factor)
+        assert factor < 30 or len(ticks) >= 2, (low, factor)
+
+
+def test_labels_are_spread_so_that_none_covers_another() -> None:
+    found = spread([5, 5, 5, 90], [10, 10, 10, 10], 0, 100)
+    ordered = sorted(found)
+    assert all(later - one >= 10 - 1e-9 for one, later in itertools.pairwise(ordered))
+    assert found[3] == 90
+    assert min(found) >= 5
+    assert max(spread([50] * 20, [10] * 20, 0, 100)) <= 195
+
+
+def test_the_figures_in_a_heat_map_are_black_or_white_as_can_be_read() -> None:
+    canvas = HeatMap(["a"], list("bcdef"), [[0.0, 1e-8, 1e-5, None, 1e-2]], "", "scale").draw()
+    texts = [text for text in canvas.axes[0].texts if text.get_text() not in ("", "–")]
+    assert [text.get_text() for text in texts] == ["0", "1.0e-08", "1.0e-05", "1.0e-02"]
+    colours = canvas.axes[0].images[0].cmap
+    for text, share in zip(texts, (0.0, 0.0, 0.5, 1.0), strict=True):
+        assert contrast(luminance(to_rgb(text.get_color())), luminance(colours(share))) >= 4.5
