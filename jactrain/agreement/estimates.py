@@ -51,7 +51,7 @@ def judge(
     An unbiased one agrees if its mean, along the reference, is the reference but for `_SIGMAS` standard
     errors, over the whole vector and over each parameter, and if it is no farther off than these explain. The
     relative error is that of the mean; what is allowed of it, its standard error with a margin. rounding: of
-    the reference's entries, `(P,)`, as `tolerance` knows it.
+    the entries `(P,)` of the reference and of the estimate, as `tolerance` knows it.
     """
 
     def drawn(count: int) -> _Drawn:

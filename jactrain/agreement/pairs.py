@@ -99,7 +99,9 @@ def compare_pairs(
     pairs = [_pair(one, other, objective) for other, one in combinations(computed, 2)]
     if computed:
         reference = computed[0]
-        pairs += [_estimated(mode, reference, objective, parameters, batch, rng) for mode in estimators]
+        pairs += [
+            _estimated(mode, reference, tolerance, objective, parameters, batch, rng) for mode in estimators
+        ]
     return [*failed, *sorted(pairs, key=lambda pair: list(Verdict).index(pair.verdict))]
 
 
@@ -121,12 +123,13 @@ def _pair(one: _Computed, other: _Computed, objective: Objective) -> Pair:
 def _estimated(
     mode: Mode,
     reference: _Computed,
+    tolerance: Tolerance,
     objective: Objective,
     parameters: Array,
     batch: Batch,
     rng: np.random.Generator,
 ) -> Pair:
-    rounding = reference.uncertainty.entries
+    rounding = reference.uncertainty.entries + tolerance.of_draws(mode)
     with np.errstate(all="ignore"):
         comparison, _ = judge(mode, objective, parameters, batch, reference.result.gradient, rounding, rng)
     verdict = comparison.verdict or Verdict.UNDECIDED

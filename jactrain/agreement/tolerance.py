@@ -13,6 +13,7 @@ from jactrain.agreement.differences import noise_floor
 from jactrain.agreement.kinks import crossings
 from jactrain.agreement.rounding import FACTOR, Spread, spread_of, terms_of
 from jactrain.arrays import Array
+from jactrain.layers.base import Product
 from jactrain.modes.base import Exactness, GradientResult, Mode
 from jactrain.modes.finite_difference import FiniteDifference
 from jactrain.modes.perturbation import Perturbation
@@ -65,6 +66,18 @@ class Tolerance:
         if mode.exactness is Exactness.TRUNCATED:
             return self._as_estimated(mode, result)
         return self._of_rounding(mode, result)
+
+    def of_draws(self, mode: Mode) -> float:
+        """Return how far rounding moves every entry of an estimate by `mode`, besides what draws do.
+
+        An estimate from values sees none of a change that is smaller than what rounds them.
+        """
+        if mode.uses != {Product.FORWARD}:
+            return 0.0
+        dtype = self._parameters.dtype
+        step = getattr(mode, "step", None) or float(np.finfo(dtype).eps) ** (1 / 3)
+        losses = float(np.linalg.norm(self.spread.losses)) / self._batch.examples
+        return self._factor(dtype) * losses / float(step)
 
     def _of_rounding(self, mode: Mode, result: GradientResult) -> Uncertainty:
         working = np.dtype(getattr(mode, "dtype", None) or self._parameters.dtype)

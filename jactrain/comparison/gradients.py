@@ -105,7 +105,8 @@ class _Judge:
         """Return the comparison with a verdict; estimators are drawn for `budget_seconds` at most."""
         if mode.exactness in (Exactness.UNBIASED, Exactness.BIASED):
             draws = max(10, min(DRAWS, int(budget_seconds / took.seconds.median)))
-            rounding, rng = self._uncertainty.entries, np.random.default_rng(0)
+            rounding = self._uncertainty.entries + self._tolerance.of_draws(mode)
+            rng = np.random.default_rng(0)
             return judge_draws(mode, *self._point, self._expected, rounding, rng, draws)[0]
         uncertainty = self._tolerance.of(mode, took.result).with_other(self._uncertainty)
         return compare(took.gradient, self._expected, self._point[0].network.layout, uncertainty)
