@@ -22,3 +22,15 @@ def jax64():
 @pytest.fixture
 def quick_jit(jax64):
     return partial(jax64.jit, compiler_options=QUICK)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Tell what tests have put on record with `record_property("told", …)`, which workers could not print."""
+    told = [
+        value
+        for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+        for name, value in report.user_properties
+        if name == "told"
+    ]
+    for line in sorted(set(told)):
+        terminalreporter.write_line(line)

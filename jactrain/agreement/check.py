@@ -10,6 +10,7 @@ import numpy as np
 
 from jactrain.agreement.compare import Verdict
 from jactrain.agreement.finding import Finding, Sensitivity, rank
+from jactrain.agreement.laws import LAWS
 from jactrain.agreement.pairs import Pair, compare_pairs
 from jactrain.agreement.subject import Subject, subjects
 from jactrain.arrays import Array
@@ -64,6 +65,13 @@ def check(
     )
 
 
+# What is compared with a product, and so wrong where that is.
+_AFTER: dict[str, set[str]] = {
+    Product.FORWARD: set(LAWS) - {Product.FORWARD},
+    Product.PARAMETER_VJP: {"parameter_rows"},
+}
+
+
 def check_layers(found: Iterable[Subject]) -> list[Finding]:
     """Return the findings on all layers, the worst first.
 
@@ -77,8 +85,9 @@ def check_layers(found: Iterable[Subject]) -> list[Finding]:
             if cause.layer.startswith(f"{finding.layer}/"):
                 reason = f"{cause.layer}, a layer within, is wrong"
                 return replace(finding, verdict=Verdict.UNDECIDED, reason=reason)
-            if cause.layer == finding.layer and cause.product == Product.FORWARD != finding.product:
-                return replace(finding, verdict=Verdict.UNDECIDED, reason="its forward itself is wrong")
+            if cause.layer == finding.layer and finding.product in _AFTER.get(cause.product, ()):
+                reason = f"{cause.product}, which it is compared with, is wrong"
+                return replace(finding, verdict=Verdict.UNDECIDED, reason=reason)
         return finding
 
     return sorted((excused(finding) if finding in wrong else finding for finding in findings), key=rank)

@@ -39,6 +39,8 @@ def laws_for(layer: Layer, e: Examination) -> list[str]:
     has = {product.value for product in layer.products(e.input_shape)}
     lacking = {product.value for product in Product} - has
     without = set() if e.paths else _OF_PARAMETERS
+    if Product.PARAMETER_VJP in lacking:
+        lacking |= {"parameter_rows"}
     return [name for name in LAWS if name not in lacking | without]
 
 
@@ -130,6 +132,28 @@ def _both_parameter_vjps(e: Examination, layer: Layer) -> Iterator[Sides]:
     yield from _parameter_vjp(e, layer, per_example=True)
 
 
+def _parameter_rows(e: Examination, layer: Layer) -> Iterator[Sides]:
+    """Products of two rows, from their factors, are those of the rows that `parameter_vjp` gives in full."""
+    params, residual, lead = e.place.params, e.residual(layer), e.lead(per_example=True)
+    q, r = (factor.astype(np.float64) for factor in layer.parameter_rows(np, params, residual, e.y_bar))
+    q = np.broadcast_to(q, (STACK, *q.shape)).reshape(-1, q.shape[-1])
+    r = r.reshape(-1, r.shape[-1])
+    level = e.level(Product.PARAMETER_VJP, e.y_bar, per_example=True)
+    rows, spread = (
+        np.concatenate(
+            [leaf.reshape(STACK * e.examples, -1) for _, leaf in leaves(tree)], 1, dtype=np.float64
+        )
+        for tree in (
+            layer.parameter_vjp(np, params, residual, e.y_bar, per_example=True),
+            _like_tree(level, e.shapes, lead),
+        )
+    )
+    terms = e.terms + rows.shape[-1]
+    moved = e.rounded(np.sqrt(spread**2 @ rows.T**2 + rows**2 @ spread.T**2), terms)
+    law = "products of rows"
+    yield Sides("parameter_rows", law, (q @ q.T) * (r @ r.T), rows @ rows.T, 2 * moved, e.reason(terms))
+
+
 def _forward(e: Examination, layer: Layer) -> Iterator[Sides]:
     """Examples never mix, and networks stacked are networks apart."""
     params, x, noise = e.place.params, e.place.x, e.place.noise
@@ -198,11 +222,12 @@ LAWS: dict[str, Callable[[Examination, Layer], Iterator[Sides]]] = {
     Product.VJP: _vjp,
     Product.PARAMETER_JVP: _parameter_jvp,
     Product.PARAMETER_VJP: _both_parameter_vjps,
+    "parameter_rows": _parameter_rows,
     "single_jvp": _single_jvp,
     "perturbed_forward": _perturbed_forward,
     "moved_forward": _moved_forward,
 }
-_OF_PARAMETERS = {Product.PARAMETER_JVP, Product.PARAMETER_VJP, "perturbed_forward"}
+_OF_PARAMETERS = {Product.PARAMETER_JVP, Product.PARAMETER_VJP, "perturbed_forward", "parameter_rows"}
 
 
 def _pairs(left: Array, right: Array) -> Array:

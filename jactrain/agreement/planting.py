@@ -32,6 +32,8 @@ def scaled(by: float) -> Callable[[Any], Any]:
     def spoil(result: Any) -> Any:
         if isinstance(result, SingleEntry | Moved):
             return result._replace(values=result.values * (1 + by))
+        if isinstance(result, tuple):  # factors, of which one is scaled
+            return (*result[:-1], result[-1] * (1 + by))
         return map_tree(lambda array: array * (1 + by), result)
 
     return spoil

@@ -28,7 +28,7 @@ MODES = [
 
 
 @pytest.mark.parametrize("start", range(0, NETWORKS, PORTION))
-def test_random_sound_networks_are_not_accused(start, capsys):
+def test_random_sound_networks_are_not_accused(start, record_property):
     verdicts, accused = Counter(), []
     for seed in range(start, start + PORTION):
         case, rng = random_case(seed), np.random.default_rng(seed)
@@ -38,7 +38,7 @@ def test_random_sound_networks_are_not_accused(start, capsys):
         wrong = [each for each in (*layers, *pairs) if each.verdict in (Verdict.DISAGREE, Verdict.FAILED)]
         if wrong:
             accused.append(f"{case}\n  {wrong[0]}")
-    with capsys.disabled():
-        print(f"\nnetworks of seeds {start} to {start + PORTION - 1}: {dict(verdicts)}")
+    counts = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(verdicts.items()))
+    record_property("told", f"random sound networks, seeds {start:5} to {start + PORTION - 1:5}: {counts}")
     assert not accused, "\n".join(accused)
     assert verdicts["agree"] > 0.8 * verdicts.total()

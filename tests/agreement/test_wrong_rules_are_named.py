@@ -22,6 +22,10 @@ DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float3
 CASES = pytest.mark.parametrize("case", LAYER_CASES, ids=lambda case: case.name)
 
 
+# Rules that a layer may make of another, or that are compared with it.
+RESTING = {"single_jvp", "parameter_rows"}
+
+
 def _transposed(y):
     return y.swapaxes(-1, -2).reshape(y.shape) if y.ndim > 2 else y[..., ::-1]
 
@@ -122,7 +126,7 @@ def test_every_fault_in_every_product_of_every_layer_is_caught_and_named(case, d
             wrong = planted(case.layer, product, spoil)
             found = disagreeing(subject.findings(component=wrong))
             # Rules that a layer makes of the spoilt one are wrong with it.
-            assert found - {"single_jvp"} == {product}, f"{product}: {name}: {found}"
+            assert found - RESTING == {product}, f"{product}: {name}: {found}"
             count += 1
         one_number = case.layer.kind in ("softmax", "layer_norm") and case.input_shape == (1,)
         assert count >= 3 or one_number, f"{product}: no fault changes it"  # their derivative is zero
@@ -207,7 +211,7 @@ def test_in_a_network_the_wrong_layer_alone_is_named(position, product):
     found = check_layers(subjects(objective, parameters, batch, rng))
     wrong = [finding for finding in found if finding.verdict is Verdict.DISAGREE]
     assert {finding.layer for finding in wrong} == {link.name}
-    assert {finding.product for finding in wrong} - {"single_jvp"} == {product}
+    assert {finding.product for finding in wrong} - RESTING == {product}
     assert found[0] in wrong
     assert found[0].value != found[0].reference
 
