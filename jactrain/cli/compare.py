@@ -146,7 +146,7 @@ def _show(comparison: dict[str, Any]) -> None:
     )
     echo_table(_agreement(comparison["modes"]))
     for row in comparison["modes"]:
-        if row["verdict"] not in ("agree", "reference"):
+        if row["verdict"] not in ("agree", "reference") or row["exactness"] == "unbiased":
             typer.echo(f" {row['mode']}: {row['reason']}")
     typer.echo("\nwhat a gradient takes; products are those applied to one vector")
     echo_table(_cost(comparison["modes"]))

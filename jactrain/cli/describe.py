@@ -52,13 +52,16 @@ def command(
             _properties(definitions, kind, name).items(), component.model_fields.values(), strict=True
         )
     ]
+    exactness = getattr(component, "exactness", None)  # of modes
     if json:
-        echo_json({"kind": kind, "name": name, "text": text, "options": options})
+        told = {} if exactness is None else {"exactness": exactness.value}
+        echo_json({"kind": kind, "name": name, **told, "text": text, "options": options})
         return
     from rich.markup import escape
     from rich.table import Table
 
-    typer.echo(f"{name} ({groups[kind].word})\n\n{text}\n")
+    sort = "" if exactness is None else f", {exactness.value}"
+    typer.echo(f"{name} ({groups[kind].word}{sort})\n\n{text}\n")
     if not options:
         typer.echo("It has no options.")
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,7 +37,8 @@ def command(
         echo_json(
             {
                 registry.group: [
-                    {"name": name, "summary": summary(registry.get(name))} for name in registry.names()
+                    {"name": name, "summary": summary(registry.get(name)), **_exactness(registry.get(name))}
+                    for name in registry.names()
                 ]
                 for registry in chosen
             }
@@ -49,5 +50,12 @@ def command(
         table = Table(title=registry.group, title_justify="left", box=None, show_header=False)
         table.add_column(no_wrap=True)
         for name in registry.names():
-            table.add_row(name, summary(registry.get(name)))
+            component = registry.get(name)
+            table.add_row(name, *_exactness(component).values(), summary(component))
         echo_table(table)
+
+
+def _exactness(component: type[Any]) -> dict[str, str]:
+    """Return how exact a mode is; nothing for other kinds."""
+    exactness = getattr(component, "exactness", None)
+    return {} if exactness is None else {"exactness": exactness.value}

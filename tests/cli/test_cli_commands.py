@@ -98,6 +98,8 @@ def test_list_names_everything_registered(jactrain: Callable) -> None:
         registry.group: registry.names() for registry in REGISTRIES
     }
     assert all(kind["summary"] for kinds in listed.values() for kind in kinds)
+    assert {kind["name"]: kind["exactness"] for kind in listed["modes"]}["spsa"] == "unbiased"
+    assert not any("exactness" in kind for kind in listed["layers"])
     plain = jactrain("list", "modes").out
     assert all(kind["name"] in plain for kind in listed["modes"])
     assert "\x1b" not in plain
@@ -110,7 +112,8 @@ def test_describe_tells_every_option(jactrain: Callable, group: str, name: str) 
     (registry,) = (registry for registry in REGISTRIES if registry.group == group)
     done = jactrain("describe", group, name)
     assert done.code == 0
-    assert done.out.startswith(f"{name} ({registry.word})\n")
+    exactness = f", {registry.get(name).exactness}" if group == "modes" else ""
+    assert done.out.startswith(f"{name} ({registry.word}{exactness})\n")
     described = json.loads(jactrain("describe", group, name, "--json").out)
     assert [option["name"] for option in described["options"]] == list(registry.get(name).model_fields)
     assert all(option["name"] in done.out for option in described["options"])
@@ -137,7 +140,22 @@ def test_the_version_is_told(jactrain: Callable) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["init", "validate", "run", "evaluate", "predict", "gradient", "list", "describe", "schema"],
+    [
+        "init",
+        "validate",
+        "explain",
+        "check",
+        "compare",
+        "report",
+        "jacobian",
+        "run",
+        "evaluate",
+        "predict",
+        "gradient",
+        "list",
+        "describe",
+        "schema",
+    ],
 )
 def test_the_help_of_a_command_begins_with_an_example(jactrain: Callable, command: str) -> None:
     done = jactrain(command, "--help")
