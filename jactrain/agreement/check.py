@@ -12,7 +12,7 @@ from jactrain.agreement.compare import Verdict
 from jactrain.agreement.finding import Finding, Sensitivity, rank
 from jactrain.agreement.laws import LAWS
 from jactrain.agreement.pairs import Pair, compare_pairs
-from jactrain.agreement.subject import Subject, subjects
+from jactrain.agreement.subject import Subject, survey
 from jactrain.arrays import Array
 from jactrain.layers.base import Product
 from jactrain.modes.base import Mode
@@ -57,9 +57,9 @@ def check(
     modes: the first that is no estimator is what estimators are compared with. A mode predicted to take more
     than `budget` seconds is told as such, and not run.
     """
-    found = subjects(objective, parameters, batch, rng)
+    found, wrong = survey(objective, parameters, batch, rng)
     return Check(
-        check_layers(found),
+        check_layers(found, wrong),
         compare_pairs(objective, parameters, batch, modes, rng, budget),
         [sensitivity for subject in found for sensitivity in subject.sensitivities()],
     )
@@ -72,12 +72,12 @@ _AFTER: dict[str, set[str]] = {
 }
 
 
-def check_layers(found: Iterable[Subject]) -> list[Finding]:
+def check_layers(found: Iterable[Subject], broken: Sequence[Finding] = ()) -> list[Finding]:
     """Return the findings on all layers, the worst first.
 
     What is wrong only because something in front of it is, a layer within or `forward` itself, is undecided.
     """
-    findings = [finding for subject in found for finding in subject.findings()]
+    findings = [*broken, *(finding for subject in found for finding in subject.findings())]
     wrong = [finding for finding in findings if finding.verdict is Verdict.DISAGREE]
 
     def excused(finding: Finding) -> Finding:
@@ -85,6 +85,8 @@ def check_layers(found: Iterable[Subject]) -> list[Finding]:
             if cause.layer.startswith(f"{finding.layer}/"):
                 reason = f"{cause.layer}, a layer within, is wrong"
                 return replace(finding, verdict=Verdict.UNDECIDED, reason=reason)
+            if cause.law == "analytic extension":  # what then follows is compared with differences
+                continue
             if cause.layer == finding.layer and finding.product in _AFTER.get(cause.product, ()):
                 reason = f"{cause.product}, which it is compared with, is wrong"
                 return replace(finding, verdict=Verdict.UNDECIDED, reason=reason)

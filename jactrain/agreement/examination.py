@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,6 +45,7 @@ class Examination:
         self._shaking = shaking(self.layer, self._switch)
         self._levels: dict[Any, Array] = {}
         self._derivatives: dict[Path | None, Derivative] = {}
+        self._extensions: list[tuple[Derivative, Derivative, str]] = []
         stack = (STACK, self.examples)
         self.x_dot = self._drawn((*stack, *self.input_shape))
         self.y_bar = self._drawn((*stack, *self.output_shape))
@@ -131,7 +132,8 @@ class Examination:
     def derivative_along(self, x_dot: Array) -> Derivative:
         """Return the derivative of `forward` along tangents `(K, N, *in)` of the inputs."""
         params, x, x_dot = (self._double(tree) for tree in (self.place.params, self.place.x, x_dot))
-        return self._derivative(lambda step: (params, x + step * x_dot), float(abs(x).max(initial=0.0)))
+        size = float(abs(x).max(initial=0.0))
+        return self._derivative(lambda step: (params, x + step * x_dot), size, self.analytic)
 
     def parameter_derivative(self, path: Path | None) -> Derivative:
         """Return the derivative of `forward` along the tangents of one of `parts`."""
@@ -139,22 +141,59 @@ class Examination:
             params, x = self._double(self.place.params), self._double(self.place.x)
             dots = self._double(self.tangents(path))
             size = max(float(abs(leaf).max(initial=0.0)) for _, leaf in leaves(params))
-            self._derivatives[path] = self._derivative(lambda step: (_moved(params, dots, step), x), size)
+            inputs = partial(_stepped, params, dots, x)
+            self._derivatives[path] = self._derivative(inputs, size, self.analytic)
         return self._derivatives[path]
 
     @property
     def by(self) -> str:
         """How the reference is computed, in words."""
-        return "complex step" if self.layer.is_analytic() else "central difference"
+        return "complex step" if self.analytic else "central difference"
 
-    def _derivative(self, inputs: Callable[[complex], tuple[Tree, Array]], size: float) -> Derivative:
+    def extensions(self) -> list[tuple[Derivative, Derivative, str]]:
+        """Return each derivative by complex steps and by central differences, with the parameter concerned.
+
+        None for a layer that says that it has no analytic extension.
+        """
+        if not self.layer.is_analytic():
+            return []
+        if not self._extensions:
+            params, x = self._double(self.place.params), self._double(self.place.x)
+            moves = {"": (lambda step: (params, x + step * self._double(self.x_dot)), x)}
+            for path in self.parts() if self.paths else []:
+                dots = self._double(self.tangents(path))
+                largest = max(
+                    (leaf for _, leaf in leaves(params)), key=lambda leaf: abs(leaf).max(initial=0.0)
+                )
+                moves["/".join(path or ("parameters",))] = (partial(_stepped, params, dots, x), largest)
+            for part, (inputs, around) in moves.items():
+                size = float(abs(around).max(initial=0.0))
+                extended, truth = (self._derivative(inputs, size, analytic) for analytic in (True, False))
+                self._extensions.append((extended, truth, part))
+        return self._extensions
+
+    @cached_property
+    def analytic(self) -> bool:
+        """Whether complex steps give what differences give, to the accuracy of these."""
+        try:
+            found = self.extensions()
+        except Exception:  # complex numbers are more than its forward takes
+            return False
+        return bool(found) and all(
+            norm_of(extended.values - truth.values, truth.apart)
+            <= norm_of(truth.error, truth.apart) + self.rounded(truth.values)
+            for extended, truth, _ in found
+        )
+
+    def _derivative(
+        self, inputs: Callable[[complex], tuple[Tree, Array]], size: float, analytic: bool
+    ) -> Derivative:
         noise = self._double(self.place.noise)
 
         def values(step: complex) -> Array:
             y = self.layer.forward(np, *inputs(step), noise)[0]
             return np.broadcast_to(y, (STACK, *y.shape[1:]))
 
-        analytic = self.layer.is_analytic()
         level = 0.0 if analytic else self.level(Product.FORWARD).reshape(1, self.examples, *self.output_shape)
         return derivative_of(values, analytic, size, self.terms, level)
 
@@ -166,6 +205,10 @@ class Examination:
 
     def _drawn(self, shape: Shape) -> Array:
         return self._rng.standard_normal(shape).astype(self.dtype)
+
+
+def _stepped(params: Tree, dots: Tree, x: Array, step: complex) -> tuple[Tree, Array]:
+    return _moved(params, dots, step), x
 
 
 def derivative_of(

@@ -11,6 +11,8 @@ import numpy as np
 from jactrain.agreement.compare import Verdict
 from jactrain.agreement.examination import norm_of
 from jactrain.agreement.laws import Sides
+from jactrain.agreement.reference import reason_of
+from jactrain.errors import ShapeError
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,8 @@ class Finding:
     """What one law found of one product of a layer, at the place where it looked worst.
 
     error, allowed: relative L2, None where undefined or without bound; part: the parameter concerned, if
-    one is; value, reference: both sides of the entry that differs most.
+    one is; value, reference: both sides of the entry that differs most; advice: what to do about it, if that
+    is known.
     """
 
     layer: str
@@ -31,6 +34,7 @@ class Finding:
     part: str = ""
     value: float | None = None
     reference: float | None = None
+    advice: str = ""
 
     @property
     def excess(self) -> float:
@@ -85,7 +89,14 @@ def judged(layer: str, sides: Sides) -> Finding:
         sides.part,
         value if math.isfinite(value) else None,
         reference if math.isfinite(reference) else None,
+        sides.advice if verdict is Verdict.DISAGREE else "",
     )
+
+
+def broken(layer: str, product: str, error: Exception) -> Finding:
+    """Return what is found of a rule that raises, or gives arrays of another form."""
+    reason = str(error) if isinstance(error, ShapeError) else f"raised {reason_of(error)}"
+    return Finding(layer, product, "runs", None, None, reason, Verdict.DISAGREE)
 
 
 def worst_of(findings: list[Finding]) -> Finding:

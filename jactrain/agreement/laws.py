@@ -32,6 +32,7 @@ class Sides(NamedTuple):
     reason: str
     part: str = ""
     apart: Array | None = None
+    advice: str = ""
 
 
 def laws_for(layer: Layer, e: Examination) -> list[str]:
@@ -155,7 +156,7 @@ def _parameter_rows(e: Examination, layer: Layer) -> Iterator[Sides]:
 
 
 def _forward(e: Examination, layer: Layer) -> Iterator[Sides]:
-    """Examples never mix, and networks stacked are networks apart."""
+    """Examples never mix, networks stacked are networks apart, and complex numbers extend real ones."""
     params, x, noise = e.place.params, e.place.x, e.place.noise
     whole = e.formed(layer.forward(np, params, x, noise)[0], 1, e.examples, *e.output_shape)
     allowed = 2 * e.rounded(e.level(Product.FORWARD))
@@ -169,6 +170,19 @@ def _forward(e: Examination, layer: Layer) -> Iterator[Sides]:
     both = layer.forward(np, stacked, np.concatenate([x, x]), noise)[0]
     twice = np.concatenate([whole, whole])
     yield Sides(Product.FORWARD, "stacked apart", both, twice, 2 * allowed, e.reason())
+    for extended, truth, part in e.extensions():
+        yield Sides(
+            Product.FORWARD,
+            "analytic extension",
+            extended.values,
+            truth.values,
+            norm_of(truth.error, truth.apart) + e.rounded(truth.values),
+            "the noise floor of central differences",
+            part,
+            truth.apart,
+            "forward of complex numbers is not its analytic extension: let branches decide on x.real, and "
+            "write abs, max and norms by them, or set analytic = False",
+        )
 
 
 def _single_jvp(e: Examination, layer: Layer) -> Iterator[Sides]:

@@ -15,7 +15,7 @@ from jactrain.agreement.estimates import DRAWS, judge
 from jactrain.agreement.reference import reason_of
 from jactrain.agreement.tolerance import Tolerance, Uncertainty
 from jactrain.arrays import Array
-from jactrain.errors import UsageError
+from jactrain.errors import ShapeError, UsageError
 from jactrain.layers.base import Product
 from jactrain.modes.base import Exactness, GradientResult, Mode
 from jactrain.objective import Batch, Objective
@@ -90,19 +90,29 @@ def compare_pairs(
                 start = perf_counter()
                 with np.errstate(all="ignore"):  # what overflows is judged, not warned of
                     result = mode.value_and_gradient(objective, parameters, batch, plan, rng)
+                    _require_form(result, parameters)
                     second = second or (perf_counter() - start) / max(1, plan.multiply_adds)
                     computed.append(_Computed(mode, result, tolerance.of(mode, result)))
         except UsageError as error:  # it cannot run on this network, and says why
-            failed.append(Pair(mode.label, "", Verdict.SKIPPED, str(error)))
+            verdict = Verdict.FAILED if isinstance(error, ShapeError) else Verdict.SKIPPED
+            failed.append(Pair(mode.label, "", verdict, str(error)))
         except Exception as error:  # whatever a rule from elsewhere raises is what was found
             failed.append(Pair(mode.label, "", Verdict.FAILED, f"raised {reason_of(error)}"))
     pairs = [_pair(one, other, objective) for other, one in combinations(computed, 2)]
     if computed:
         reference = computed[0]
-        pairs += [
-            _estimated(mode, reference, tolerance, objective, parameters, batch, rng) for mode in estimators
-        ]
+        for mode in estimators:
+            try:
+                pairs.append(_estimated(mode, reference, tolerance, objective, parameters, batch, rng))
+            except Exception as error:  # as above
+                failed.append(Pair(mode.label, "", Verdict.FAILED, f"raised {reason_of(error)}"))
     return [*failed, *sorted(pairs, key=lambda pair: list(Verdict).index(pair.verdict))]
+
+
+def _require_form(result: GradientResult, parameters: Array) -> None:
+    """Raise ShapeError where rules of a wrong shape have come together to a gradient of one."""
+    if result.gradient.shape != parameters.shape:
+        raise ShapeError(f"the gradient has shape {result.gradient.shape}, not {parameters.shape}")
 
 
 def _slower(mode: Mode) -> float:

@@ -11,11 +11,10 @@ import numpy as np
 
 from jactrain.agreement.compare import Verdict
 from jactrain.agreement.examination import Examination
-from jactrain.agreement.finding import Finding, Sensitivity, judged, worst_of
+from jactrain.agreement.finding import Finding, Sensitivity, broken, judged, worst_of
 from jactrain.agreement.laws import Sides, laws_for, sides_of
 from jactrain.agreement.loss_laws import LOSS_PRODUCTS, LossExamination
 from jactrain.agreement.planting import planted, scaled
-from jactrain.agreement.reference import reason_of
 from jactrain.arrays import Array, Shape, leaves, map_tree, size_of
 from jactrain.layers.base import Layer, Placed, Product
 from jactrain.losses.base import Loss
@@ -59,6 +58,8 @@ class Subject:
 
     def _smallest(self, product: str) -> float | None:
         findings = self.findings(product)
+        if any(each.verdict is Verdict.DISAGREE for each in findings):
+            return None  # it is wrong as it is
         allowed = [each.allowed for each in findings if each.verdict is Verdict.AGREE and each.allowed]
         size = 2.0 ** math.floor(math.log2(min(allowed, default=_SMALLEST)))
         while size <= 1 and not self._catches(product, size):
@@ -79,19 +80,36 @@ class Subject:
             for sides in place.sides(component, product):
                 yield judged(self.name, sides)
         except Exception as error:  # whatever a rule from elsewhere raises is what was found
-            reason = f"raised {reason_of(error)}"
-            yield Finding(self.name, product, "runs", None, None, reason, Verdict.DISAGREE)
+            yield broken(self.name, product, error)
 
 
-def subjects(
-    objective: Objective, parameters: Array, batch: Batch, rng: np.random.Generator
-) -> list[Subject]:
+class Survey(NamedTuple):
+    """The subjects of a network, and what was found on the way to them: rules that do not run at all."""
+
+    subjects: list[Subject]
+    broken: list[Finding]
+
+
+def survey(objective: Objective, parameters: Array, batch: Batch, rng: np.random.Generator) -> Survey:
     """Return every layer of a network, those within others too, and the loss, as they are on `batch`."""
-    network, loss = objective.network, objective.loss
-    params = network.layout.views(parameters[None])
-    outputs = network.chain.forward(np, params, batch.x[None], batch.noise)[0]
-    places = _places(network.chain, "", params, batch.x[None], batch.noise)
-    return [*(layer_subject(place, rng) for place in places), loss_subject(loss, outputs, batch.targets, rng)]
+    params, x = objective.network.layout.views(parameters[None]), batch.x[None]
+    places: list[Placed] = []
+    found: list[Subject] = []
+    wrong: list[Finding] = []
+    try:
+        for place in _places(objective.network.chain, "", params, x, batch.noise):
+            places.append(place)
+        outputs, _ = objective.network.chain.forward(np, params, x, batch.noise)
+        found.append(loss_subject(objective.loss, outputs, batch.targets, rng))
+    except Exception as error:  # whatever a rule from elsewhere raises is what was found
+        # The forward of the place that came last was run for the next one, and is examined by itself below.
+        wrong.append(broken(places[-1].name, Product.FORWARD, error))
+    for place in places:
+        try:
+            found.append(layer_subject(place, rng))
+        except Exception as error:  # as above
+            wrong.append(broken(place.name, Product.FORWARD, error))
+    return Survey(found, list({(each.layer, each.product): each for each in wrong}.values()))
 
 
 def layer_subject(place: Placed, rng: np.random.Generator) -> Subject:

@@ -8,7 +8,7 @@ from random_networks import random_case
 from jactrain.agreement.check import check_layers
 from jactrain.agreement.compare import Verdict
 from jactrain.agreement.planting import planted, scaled
-from jactrain.agreement.subject import layer_subject, loss_subject, subjects
+from jactrain.agreement.subject import layer_subject, loss_subject, survey
 from jactrain.layers.base import Placed
 from jactrain.network import Network
 from jactrain.objective import Objective
@@ -50,13 +50,17 @@ def test_the_sensitivity_of_every_loss_is_true(case, dtype):
         assert not caught(subject, each.product, each.smallest_caught / 10), each
 
 
+def surveyed(objective, case, seed):
+    return survey(objective, case.parameters, case.batch, np.random.default_rng(seed)).subjects
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_in_a_network_twice_the_reported_error_is_caught_by_the_whole_check(seed):
     case, rng = random_case(seed), np.random.default_rng(seed)
     own = {link.name: position for position, link in enumerate(case.objective.links)}
     found = [
         each
-        for subject in subjects(case.objective, case.parameters, case.batch, np.random.default_rng(seed))
+        for subject in surveyed(case.objective, case, seed)
         for each in subject.sensitivities()
         if each.layer in own and each.smallest_caught is not None
     ]
@@ -68,7 +72,7 @@ def test_in_a_network_twice_the_reported_error_is_caught_by_the_whole_check(seed
         position = own[each.layer]
         chain[position] = planted(chain[position], each.product, scaled(size))
         objective = Objective(Network(chain, case.objective.network.input_shape), case.objective.loss)
-        layers = check_layers(subjects(objective, case.parameters, case.batch, np.random.default_rng(seed)))
+        layers = check_layers(surveyed(objective, case, seed))
         return {(one.layer, one.product) for one in layers if one.verdict is Verdict.DISAGREE}
 
     assert (each.layer, each.product) in check_with(2 * each.smallest_caught)

@@ -9,7 +9,7 @@ from cases import LAYER_CASES, LOSS_CASES
 from jactrain.agreement.check import check_layers
 from jactrain.agreement.compare import Verdict
 from jactrain.agreement.planting import planted, scaled
-from jactrain.agreement.subject import layer_subject, loss_subject, probe, subjects
+from jactrain.agreement.subject import layer_subject, loss_subject, probe, survey
 from jactrain.arrays import leaves
 from jactrain.layers import layers
 from jactrain.layers.base import Placed, Product
@@ -208,7 +208,7 @@ def test_in_a_network_the_wrong_layer_alone_is_named(position, product):
     chain[position] = planted(chain[position], product, scaled(1e-6))
     objective = Objective(Network(chain, (3,)), sound.loss)
     parameters, batch, rng = _point(objective)
-    found = check_layers(subjects(objective, parameters, batch, rng))
+    found = check_layers(survey(objective, parameters, batch, rng).subjects)
     wrong = [finding for finding in found if finding.verdict is Verdict.DISAGREE]
     assert {finding.layer for finding in wrong} == {link.name}
     assert {finding.product for finding in wrong} - RESTING == {product}
@@ -225,7 +225,7 @@ def test_within_a_residual_block_the_layer_is_named_and_the_block_excused(produc
     chain[2] = type(block)(network=inner)
     objective = Objective(Network(chain, (3,)), sound.loss)
     parameters, batch, rng = _point(objective)
-    found = check_layers(subjects(objective, parameters, batch, rng))
+    found = check_layers(survey(objective, parameters, batch, rng).subjects)
     assert {finding.layer for finding in found if finding.verdict is Verdict.DISAGREE} == {
         "residual_1/linear_1"
     }
@@ -248,6 +248,6 @@ def test_a_rule_that_raises_or_gives_another_shape_or_dtype_is_named():
         chain = [each.layer for each in sound.links]
         chain[1] = planted(chain[1], "vjp", spoil)
         objective = Objective(Network(chain, (3,)), sound.loss)
-        worst = check_layers(subjects(objective, *_point(objective)))[0]
+        worst = check_layers(survey(objective, *_point(objective)).subjects)[0]
         assert (worst.layer, worst.product, worst.verdict) == ("gelu_1", "vjp", Verdict.DISAGREE)
         assert told in worst.reason

@@ -1,11 +1,11 @@
 """`jactrain check`: what it finds, names and prints."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
 
 import pytest
 
@@ -110,7 +110,10 @@ def test_a_mode_over_the_budget_is_a_row_with_its_predicted_time(jactrain: Calla
 
 def test_digits_takes_less_than_five_seconds(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "jactrain", "check", str(CONFIGS / "digits.yaml")]
-    start = perf_counter()
+    before = os.times()
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    after = os.times()
     assert done.returncode == 0, done.stderr
-    assert perf_counter() - start < 5
+    # Of one core: the clock on the wall also counts what else the machine does.
+    spent = after.children_user - before.children_user + after.children_system - before.children_system
+    assert spent < 5
