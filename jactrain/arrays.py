@@ -71,6 +71,13 @@ def leaves(tree: Tree, prefix: Path = ()) -> Iterator[tuple[Path, Any]]:
         yield prefix, tree
 
 
+def leaf_at(tree: Tree, path: Path) -> Any:
+    """Return the leaf at `path` of `tree`, or the branch that begins there."""
+    for name in path:
+        tree = tree[name]
+    return tree
+
+
 def tree_of(leaves_by_path: Mapping[Path, Any]) -> Tree:
     """Return the tree with these leaves: the inverse of `leaves`."""
     tree: Tree = {}

@@ -9,7 +9,7 @@ from time import perf_counter
 import pytest
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
-HEAVY = ("jax", "matplotlib", "scipy", "sklearn")
+HEAVY = ("jax", "jinja2", "matplotlib", "scipy", "sklearn")
 
 
 def heavy_after(program: str, *names: str, **environment: str) -> list[str]:

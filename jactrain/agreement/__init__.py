@@ -1,1 +1,1 @@
-"""How well two gradients agree: figures for the whole vector and for each parameter block."""
+"""Whether derivatives are right: laws of products, derived tolerances, gradients side by side, verdicts."""

@@ -12,7 +12,7 @@ from jactrain.agreement.compare import Verdict
 from jactrain.agreement.finding import Finding, Sensitivity, rank
 from jactrain.agreement.laws import LAWS
 from jactrain.agreement.pairs import Pair, compare_pairs
-from jactrain.agreement.subject import Subject, survey
+from jactrain.agreement.specimen import Specimen, survey
 from jactrain.arrays import Array
 from jactrain.layers.base import Product
 from jactrain.modes.base import Mode
@@ -61,7 +61,7 @@ def check(
     return Check(
         check_layers(found, wrong),
         compare_pairs(objective, parameters, batch, modes, rng, budget),
-        [sensitivity for subject in found for sensitivity in subject.sensitivities()],
+        [sensitivity for specimen in found for sensitivity in specimen.sensitivities()],
     )
 
 
@@ -72,12 +72,12 @@ _AFTER: dict[str, set[str]] = {
 }
 
 
-def check_layers(found: Iterable[Subject], broken: Sequence[Finding] = ()) -> list[Finding]:
+def check_layers(found: Iterable[Specimen], broken: Sequence[Finding] = ()) -> list[Finding]:
     """Return the findings on all layers, the worst first.
 
     What is wrong only because something in front of it is, a layer within or `forward` itself, is undecided.
     """
-    findings = [*broken, *(finding for subject in found for finding in subject.findings())]
+    findings = [*broken, *(finding for specimen in found for finding in specimen.findings())]
     wrong = [finding for finding in findings if finding.verdict is Verdict.DISAGREE]
 
     def excused(finding: Finding) -> Finding:

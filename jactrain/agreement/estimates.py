@@ -49,9 +49,10 @@ def judge(
     """Return how the mean of many gradients by an estimator compares with `reference` `(P,)`, and one.
 
     An unbiased one agrees if its mean, along the reference, is the reference but for `_SIGMAS` standard
-    errors, over the whole vector and over each parameter, and if it is no farther off than these explain. The
-    relative error is that of the mean; what is allowed of it, its standard error with a margin. rounding: of
-    the entries `(P,)` of the reference and of the estimate, as `tolerance` knows it.
+    errors and what steps and rounding explain, over the whole vector and over each parameter. So its relative
+    error is that along the reference, which a mean of draws shows far better than the rest; besides, it may
+    be no farther off in all directions than these explain. rounding: of the entries `(P,)` of the reference
+    and of the estimate, as `tolerance` knows it.
     """
 
     def drawn(count: int) -> _Drawn:
@@ -102,8 +103,7 @@ def _mean_of_short_steps(
 ) -> Array:
     """Return the mean of the same draws in float64, with short steps: what differs is due to the steps."""
     parameters, batch = parameters.astype(np.float64), batch.astype(np.float64)
-    step = float(np.finfo(np.float64).eps) ** (1 / 3) / 8
-    short = mode.model_copy(update={"step": step}) if "step" in type(mode).model_fields else mode
+    short = mode.with_step(float(np.finfo(np.float64).eps) ** (1 / 3) / 8)
     plan = short.prepare(objective, batch.examples, np.float64)
     total = np.zeros(len(parameters))
     for _ in range(draws):
@@ -127,9 +127,10 @@ def _judged(drawn: _Drawn, reference: Array, rounding: Array, objective: Objecti
         )
     ]
     by_name = dict(zip(figures.blocks, blocks, strict=True))
+    explained = (norm(drawn.bias) + norm(rounding)) / max(norm(reference), float(np.finfo(float).tiny))
     reason = (
-        f"the mean of {draws} draws is {means[0]:.3g} ± {errors[0]:.2g} of the gradient along it, "
-        f"{_SIGMAS:g} of which are allowed"
+        f"the mean of {draws} draws is {means[0]:.3g} ± {errors[0]:.2g} of the gradient along it; allowed "
+        f"are {_SIGMAS:g} standard errors, and {explained:.1e} for steps and rounding"
     )
     wrong = [name for name, block in by_name.items() if block.verdict is Verdict.DISAGREE]
     if wrong:
@@ -155,17 +156,15 @@ def _verdict(
     if not (length > 0 and math.isfinite(mean) and math.isfinite(of_mean)):
         return replace(agreement, verdict=Verdict.UNDECIDED)
     error, explained = drawn.error[part], norm(drawn.bias[part]) + norm(rounding[part])
+    along, allowed = abs(mean - 1), _SIGMAS * of_mean + explained / length
     # ‖mean - r‖² is a sum of about this many independent squares, whose root spreads by 1/√(2 n) of itself.
     squares = float((error**2).sum()) ** 2 / max(float((error**4).sum()), np.finfo(float).tiny)
-    allowed = norm(error) * (1 + _SIGMAS / math.sqrt(max(1.0, squares))) + explained
-    # Along the reference alone the mean is known far better.
-    along = _SIGMAS * of_mean + explained / length
-    off = norm(drawn.mean[part] - reference[part])
-    told = Verdict.AGREE if along < 1 else Verdict.UNDECIDED
-    if abs(mean - 1) > along or off > allowed:
-        told = Verdict.DISAGREE
-    relative = allowed / length
-    return replace(agreement, allowed=relative if math.isfinite(relative) else None, verdict=told)
+    farthest = norm(error) * (1 + _SIGMAS / math.sqrt(max(1.0, squares))) + explained
+    verdict = Verdict.of(along, allowed, 1.0)
+    if norm(drawn.mean[part] - reference[part]) > farthest:
+        verdict = Verdict.DISAGREE
+    finite = allowed if math.isfinite(allowed) else None
+    return replace(agreement, relative_error=along, allowed=finite, verdict=verdict)
 
 
 def _biased(drawn: _Drawn, reference: Array, objective: Objective) -> Comparison:

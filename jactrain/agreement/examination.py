@@ -5,27 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from jactrain.agreement.rounding import FACTOR, OPERATIONS, Shaker, Switch, shaking, spread
-from jactrain.arrays import Array, Path, Shape, Tree, leaves, map_tree, size_of, tree_of
+from jactrain.agreement.derivative import Derivative, derivative_of, norm_of
+from jactrain.agreement.rounding import OPERATIONS, Shaker, Switch, allowed, reason, shaking, spread
+from jactrain.arrays import Array, Path, Shape, Tree, leaf_at, leaves, map_tree, size_of, tree_of
 from jactrain.errors import ShapeError
 from jactrain.layers.base import Layer, Placed, Product
 
 STACK = 3
-_DOUBLE = float(np.finfo(np.float64).eps)
-_COMPLEX_STEP = 1e-40  # far above the smallest float64, and its square is zero
-_DIFFERENCE_STEP = _DOUBLE ** (1 / 3)
-
-
-class Derivative(NamedTuple):
-    """A derivative of `forward`, `(K, N, *out)` float64; its error, and entries next to a kink."""
-
-    values: Array
-    error: Array
-    apart: Array
 
 
 class Examination:
@@ -92,11 +82,11 @@ class Examination:
 
     def rounded(self, level: Array, terms: int | None = None) -> float:
         """Return how far rounding moves what has this spread, in the place's dtype."""
-        return rounded(level, self.dtype, terms or self.terms)
+        return allowed(level, self.dtype, terms or self.terms)
 
     def reason(self, terms: int | None = None) -> str:
         """Return where `rounded` comes from."""
-        return f"rounding: {FACTOR:g} ε √{terms or self.terms} in {self.dtype}, as amplified by the rule"
+        return reason(self.dtype, terms or self.terms)
 
     def level(self, product: str, stack: Tree = None, key: Any = None, **options: Any) -> Array:
         """Return the spread of `product` of `stack`, flat; `key` tells stacks apart; see `spread`."""
@@ -211,48 +201,5 @@ def _stepped(params: Tree, dots: Tree, x: Array, step: complex) -> tuple[Tree, A
     return _moved(params, dots, step), x
 
 
-def derivative_of(
-    values: Callable[[complex], Array], analytic: bool, size: float, terms: int, level: Array | float
-) -> Derivative:
-    """Return the derivative of `values` in its argument, at 0, in float64.
-
-    By a complex step, which has no error to speak of, if the function is `analytic`; else by central
-    differences of a step relative to `size`, whose truncation is bounded as in `differences`, and rounding
-    that of values with the spread `level`.
-    """
-    with np.errstate(all="ignore"):
-        if analytic:
-            exact = values(1j * _COMPLEX_STEP).imag / _COMPLEX_STEP
-            return Derivative(exact, np.zeros_like(exact), np.zeros(exact.shape, bool))
-        h = _DIFFERENCE_STEP * max(1.0, size)
-        around, known = values(0.0), {step: values(step * h) for step in (1, -1, 2, -2)}
-        near, far = ((known[at] - known[-at]) / (2 * at * h) for at in (1, 2))
-        second = [(known[at] + known[-at] - 2 * around) / (at * h) for at in (1, 2)]
-        doubt = 2 * abs(near - far) + abs(second[1] - 2 * second[0])
-        doubt = doubt + FACTOR * _DOUBLE * math.sqrt(terms) * level / h
-        apart = doubt > 0.01 * (abs(near) + math.sqrt(float((near * near).mean())))
-        return Derivative(near, doubt, apart)
-
-
-def rounded(level: Array, dtype: Any, terms: int) -> float:
-    """Return how far rounding in `dtype`, and in a float64 reference, moves what has the spread `level`."""
-    epsilon = float(np.finfo(dtype).eps) + _DOUBLE
-    underflow = float(np.finfo(dtype).tiny) * math.sqrt(level.size)
-    return FACTOR * math.sqrt(terms) * (epsilon * float(np.linalg.norm(level)) + underflow)
-
-
 def _moved(params: Tree, dots: Tree, step: complex) -> Tree:
-    return tree_of({path: leaf + step * at(dots, path) for path, leaf in leaves(params)})
-
-
-def at(tree: Tree, path: Path) -> Array:
-    """Return the leaf at `path`."""
-    for name in path:
-        tree = tree[name]
-    return tree
-
-
-def norm_of(array: Array, apart: Array | None = None) -> float:
-    """Return the L2 norm of the entries that are not set apart."""
-    array = np.asarray(array, np.float64)
-    return float(np.linalg.norm(array if apart is None else np.where(apart, 0, array)))
+    return tree_of({path: leaf + step * leaf_at(dots, path) for path, leaf in leaves(params)})

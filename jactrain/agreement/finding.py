@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from jactrain.agreement.compare import Verdict
-from jactrain.agreement.examination import norm_of
-from jactrain.agreement.laws import Sides
+from jactrain.agreement.derivative import norm_of
 from jactrain.agreement.reference import reason_of
+from jactrain.agreement.sides import Sides
 from jactrain.errors import ShapeError
 
 

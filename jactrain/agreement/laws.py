@@ -9,30 +9,14 @@ that it is compared with.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 
-from jactrain.agreement.examination import STACK, Examination, at, norm_of
-from jactrain.arrays import Array, Shape, Tree, leaves, map_tree, size_of, tree_of
+from jactrain.agreement.derivative import norm_of
+from jactrain.agreement.examination import STACK, Examination
+from jactrain.agreement.sides import Sides
+from jactrain.arrays import Array, Shape, Tree, leaf_at, leaves, map_tree, size_of, tree_of
 from jactrain.layers.base import Layer, Moved, Product, SingleEntry
-
-
-class Sides(NamedTuple):
-    """The two sides of one law, for one product: arrays of one shape, and what they may differ by.
-
-    allowed: an L2 norm; apart: entries set apart, since a difference spans a kink there.
-    """
-
-    product: str
-    law: str
-    got: Array
-    expected: Array
-    allowed: float
-    reason: str
-    part: str = ""
-    apart: Array | None = None
-    advice: str = ""
 
 
 def laws_for(layer: Layer, e: Examination) -> list[str]:
@@ -110,13 +94,17 @@ def _parameter_vjp(e: Examination, layer: Layer, per_example: bool) -> Iterator[
         own_squares: Array = 0.0
         own = e.paths if path is None else [path]
         for leaf in own:
-            dot = at(e.dots, leaf)
-            bar = e.formed(at(bars, leaf), *e.lead(per_example), *dot.shape[1:])
+            dot = leaf_at(e.dots, leaf)
+            bar = e.formed(leaf_at(bars, leaf), *e.lead(per_example), *dot.shape[1:])
             left = left + _leaf_pairs(bar, dot, per_example)
-            own_squares = own_squares + _leaf_pairs(at(level, leaf) ** 2, dot**2, per_example)
+            own_squares = own_squares + _leaf_pairs(leaf_at(level, leaf) ** 2, dot**2, per_example)
         if not per_example:
             right, error, squares = (pairs.sum(2) for pairs in (right, error, squares))
-        terms = e.terms + e.examples * size_of(e.output_shape) + sum(at(e.dots, leaf)[0].size for leaf in own)
+        terms = (
+            e.terms
+            + e.examples * size_of(e.output_shape)
+            + sum(leaf_at(e.dots, leaf)[0].size for leaf in own)
+        )
         yield Sides(
             Product.PARAMETER_VJP,
             "adjoint, per example" if per_example else "adjoint",
@@ -201,9 +189,9 @@ def _perturbed_forward(e: Examination, layer: Layer) -> Iterator[Sides]:
     params, x, noise = e.place.params, e.place.x, e.place.noise
     y = layer.forward(np, params, x, noise)[0]
     for path in e.paths:
-        leaf = at(params, path)
+        leaf = leaf_at(params, path)
         indices = e.some(leaf.size)
-        steps = at(e.dots, path).reshape(STACK, -1)[0, indices]
+        steps = leaf_at(e.dots, path).reshape(STACK, -1)[0, indices]
         moved = np.concatenate([leaf] * STACK)
         moved.reshape(STACK, -1)[np.arange(STACK), indices] += steps
         others = {other: np.concatenate([value] * STACK) for other, value in leaves(params)}

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from jactrain.agreement.examination import STACK, Derivative, derivative_of, norm_of, rounded
-from jactrain.agreement.laws import Sides
-from jactrain.agreement.rounding import FACTOR, OPERATIONS, Shaker, spread
+from jactrain.agreement.derivative import Derivative, derivative_of, norm_of
+from jactrain.agreement.examination import STACK
+from jactrain.agreement.rounding import OPERATIONS, Shaker, allowed, reason, spread
+from jactrain.agreement.sides import Sides
 from jactrain.arrays import Array
 from jactrain.losses.base import Loss
 
@@ -35,19 +36,19 @@ class LossExamination:
         with np.errstate(all="ignore"):  # what overflows is judged, not warned of
             _, residual = loss.forward(np, self._outputs, self._targets)
             truth, level = self._reference()
-            error = self._rounded(level) + norm_of(truth.error, truth.apart)
-            reason = f"rounding: {FACTOR:g} ε √{self._terms} in {self._dtype}, as amplified by the rule"
+            error = allowed(level, self._dtype, self._terms) + norm_of(truth.error, truth.apart)
+            why = reason(self._dtype, self._terms)
             if product == "jvp":
                 by = "complex step" if loss.analytic else "central difference"
                 got = loss.jvp(np, residual, self._z_dot)
-                yield Sides(product, by, got, truth.values, error, reason, apart=truth.apart)
+                yield Sides(product, by, got, truth.values, error, why, apart=truth.apart)
                 return
             bars = loss.vjp(np, residual, self._value_bar).astype(np.float64)
             got = np.einsum("ina,jna->ijn", bars, self._z_dot.astype(np.float64))
             expected = np.einsum("in,jn->ijn", self._value_bar, truth.values)
             largest = float(abs(self._value_bar).max()) * math.sqrt(STACK)
             apart = np.broadcast_to(truth.apart, expected.shape)
-            yield Sides(product, "adjoint", got, expected, 2 * largest * error, reason, apart=apart)
+            yield Sides(product, "adjoint", got, expected, 2 * largest * error, why, apart=apart)
 
     def _reference(self) -> tuple[Derivative, Array]:
         """Return the derivative of the losses along the tangents, `(K, N)`, and its spread."""
@@ -78,6 +79,3 @@ class LossExamination:
                 level,
             )
         return self._known
-
-    def _rounded(self, level: Array) -> float:
-        return rounded(level, self._dtype, self._terms)

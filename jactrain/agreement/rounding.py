@@ -92,6 +92,19 @@ def spread(function: Callable[[Shaker | None], Array], dtype: Any, rng: np.rando
     return np.where(np.isfinite(found), found, np.inf)
 
 
+def allowed(level: Array, dtype: Any, terms: int) -> float:
+    """Return how far rounding in `dtype`, and in a float64 reference, moves what has the spread `level`."""
+    single = np.finfo(dtype)
+    epsilon = float(single.eps) + float(np.finfo(np.float64).eps)
+    underflow = float(single.tiny) * math.sqrt(level.size)
+    return FACTOR * math.sqrt(terms) * (epsilon * float(np.linalg.norm(level)) + underflow)
+
+
+def reason(dtype: Any, terms: int, amplified: str = "as amplified by the rule") -> str:
+    """Return in words what `allowed` comes from."""
+    return f"rounding: {FACTOR:g} ε √{terms} in {np.dtype(dtype)}, {amplified}"
+
+
 class Spread(NamedTuple):
     """How far a relative change of 1 in every number moves gradient `(P,)` and losses `(N,)`."""
 
@@ -126,6 +139,8 @@ def spread_of(
         return shaken.loss.forward(np, outputs[None], batch.targets)[0][0]
 
     moved = spread(gradient, dtype, rng) if plan is not None else gradient(None)
+    if moved.shape != parameters.shape:  # of rules that give another form, which is told elsewhere
+        moved = np.full(parameters.shape, np.inf)
     return Spread(moved, spread(losses, dtype, rng))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from jactrain.agreement.differences import noise_floor
 from jactrain.agreement.kinks import crossings
-from jactrain.agreement.rounding import FACTOR, Spread, spread_of, terms_of
+from jactrain.agreement.rounding import FACTOR, Spread, reason, spread_of, terms_of
 from jactrain.arrays import Array
 from jactrain.layers.base import Product
 from jactrain.modes.base import Exactness, GradientResult, Mode
@@ -75,18 +75,18 @@ class Tolerance:
         if mode.uses != {Product.FORWARD}:
             return 0.0
         dtype = self._parameters.dtype
-        step = getattr(mode, "step", None) or float(np.finfo(dtype).eps) ** (1 / 3)
+        step = mode.step_in(dtype)
         losses = float(np.linalg.norm(self.spread.losses)) / self._batch.examples
-        return self._factor(dtype) * losses / float(step)
+        return math.inf if step is None else self._factor(dtype) * losses / step
 
     def _of_rounding(self, mode: Mode, result: GradientResult) -> Uncertainty:
-        working = np.dtype(getattr(mode, "dtype", None) or self._parameters.dtype)
+        working = mode.working_dtype(self._parameters.dtype)
         entries = self._factor(working) * self.spread.gradient + self._underflow(mode, working)
         length = float(np.linalg.norm(result.gradient.astype(np.float64)))
         amplified = _ratio(float(np.linalg.norm(self.spread.gradient)), length)
         return Uncertainty(
             entries,
-            f"rounding: {FACTOR:g} ε √{self.terms} in {working}, amplified {amplified} times on the way",
+            reason(working, self.terms, f"amplified {amplified} times on the way"),
             self._crossings(mode),
         )
 

@@ -80,45 +80,80 @@ def command(
 
 def _show(found: Check, show_all: bool, heading: str) -> None:
     typer.echo(f"{heading}: {_sentence(found)}")
-    wrong = [finding for finding in found.layers if finding.verdict == "disagree"]
-    for finding in wrong:
-        typer.echo(f"  {_told(finding)}")
+    for finding in found.layers:
+        if finding.verdict == "disagree":
+            typer.echo(f"  {_told(finding)}")
+    for pair in found.modes:
+        if pair.verdict in ("disagree", "failed"):
+            against = f" and {pair.reference}" if pair.reference else ""
+            typer.echo(f"  {pair.mode}{against}: {pair.reason}")
+    typer.echo(_guarded(found.sensitivity))
+    worst = "" if show_all else "; of those that agree, the worst"
+    typer.echo(f"\nproducts of layers and loss, against the derivative of their values{worst}")
     layers = found.layers if show_all else _worst_laws(found.layers)
-    typer.echo(
-        "\nproducts of the layers and the loss, against the derivative of their values"
-        + ("" if show_all else "; of those that agree, the worst")
-    )
     echo_table(_layers(layers))
-    typer.echo(f"\nallowed, as for the first row: {layers[0].reason}")
-    typer.echo("\nmodes, each against the others" + ("" if show_all else "; of those that agree, the worst"))
+    first = next((finding for finding in layers if finding.verdict == "agree"), None)
+    if first is not None:
+        typer.echo(f" allowed for {first.layer}: {first.reason}")
+    typer.echo(f"\nmodes, each against the others{worst}")
     pairs = found.modes if show_all else _worst_pairs(found.modes)
     echo_table(_modes(pairs))
-    typer.echo("\nthe smallest relative error that is caught, planted in one product at a time")
+    why: dict[str, list[str]] = {}
+    for pair in pairs:
+        if pair.mode not in why.setdefault(pair.reason, []):
+            why[pair.reason].append(pair.mode)
+    for reason, names in why.items():
+        typer.echo(f" {', '.join(names)}: {reason}")
+    typer.echo("\nthe smallest relative error of a whole product that would have been called wrong")
     echo_table(_sensitivity(found.sensitivity))
 
 
 def _sentence(found: Check) -> str:
-    """Return what was found, in a sentence."""
+    """Return how many comparisons came to which verdict."""
+    from jactrain.cli.tables import counted
+
     counts = {
         verdict: sum(finding.verdict == verdict for finding in found.layers)
         + sum(pair.verdict == verdict for pair in found.modes)
-        for verdict in ("agree", "disagree", "failed", "undecided")
+        for verdict in ("disagree", "failed", "agree", "undecided", "not comparable", "skipped")
     }
-    parts = [f"{count} comparisons {verdict}" for verdict, count in counts.items() if count]
-    return (
-        ", ".join(parts)
-        .replace(" comparisons undecided", " undecided")
-        .replace(" comparisons failed", " failed")
-    )
+    words = {"disagree": "disagrees", "agree": "agrees"}
+    parts: list[str] = []
+    for verdict, count in counts.items():
+        if count:
+            noun = counted(count, "comparison") if not parts else f"{count:,}"
+            parts.append(f"{noun} {words.get(verdict, verdict) if count == 1 else verdict}")
+    return ", ".join(parts)
+
+
+def _guarded(sensitivities: Sequence[Sensitivity]) -> str:
+    """Return how small an error in any product would have been noticed, in a sentence."""
+    known = [each for each in sensitivities if each.smallest_caught is not None]
+    blind = [each for each in sensitivities if each.smallest_caught is None]
+    told = "nothing could be tried"
+    if known:
+        worst = max(known, key=lambda each: each.smallest_caught or 0)
+        told = (
+            f"a relative error above {small(worst.smallest_caught)} in any product would have been noticed "
+            f"(the least in {worst.layer}, {worst.product})"
+        )
+    if blind:
+        told += f"; but none in {', '.join(f'{each.layer}, {each.product}' for each in blind[:3])}"
+        told += f" and {len(blind) - 3} more" if len(blind) > 3 else ""
+        told += ", wrong as they are or zero wherever they were tried"
+    return told
 
 
 def _told(finding: Finding) -> str:
-    """Return what is wrong, and where, with both values."""
+    """Return what is wrong, and where, with both values to as many digits as tell them apart."""
     of = f" of {finding.part}" if finding.part else ""
-    text = f"{finding.layer}: {finding.product}{of} is wrong, by the law {finding.law}: "
+    text = f"{finding.layer}: {finding.product}{of} is wrong: "
     if finding.value is None or finding.reference is None:
         return text + finding.reason
-    return text + f"the worst entry is {finding.value:.9g}, not {finding.reference:.9g}"
+    digits = 9 if f"{finding.value:.9g}" != f"{finding.reference:.9g}" else 17
+    text += f"by the law {finding.law} off by {small(finding.error)}, allowed {small(finding.allowed)}; "
+    text += f"the worst entry is {finding.value:.{digits}g}, not {finding.reference:.{digits}g}"
+    return text + (f". {finding.advice}" if finding.advice else "")
 
 
 def _worst_laws(findings: Sequence[Finding]) -> list[Finding]:
@@ -145,7 +180,7 @@ def _layers(findings: Sequence[Finding]) -> Table:
 
     table = Table("layer", "product", "law", box=None)
     for column in ("error", "allowed"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     table.add_column("verdict")
     for finding in findings:
         told = finding.verdict.value if finding.verdict != "undecided" else f"undecided: {finding.reason}"
@@ -164,37 +199,42 @@ def _modes(pairs: Sequence[Pair]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("mode", "against", box=None)
+    table = Table(box=None)
+    for column in ("mode", "against"):
+        table.add_column(column, overflow="fold")
     for column in ("error", "allowed"):
-        table.add_column(column, justify="right")
-    for column in ("verdict", "why this much is allowed"):
-        table.add_column(column)
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("verdict")
     for pair in pairs:
         figures: tuple[float | None, float | None] = (None, None)
+        kinked = 0
         if pair.comparison is not None and pair.verdict != "not comparable":
-            figures = pair.comparison.whole.relative_error, pair.comparison.whole.allowed
+            whole = pair.comparison.whole
+            figures, kinked = (whole.relative_error, whole.allowed), whole.kinked
+        apart = f", {kinked:,} entries at kinks apart" if kinked else ""
         table.add_row(
-            escape(pair.mode),
-            escape(pair.reference),
-            *map(small, figures),
-            pair.verdict.value,
-            escape(pair.reason),
+            escape(pair.mode), escape(pair.reference), *map(small, figures), f"{pair.verdict.value}{apart}"
         )
     return table
+
+
+# Rules that are not of the four products, of which the table shows the one that is guarded least.
+_PRODUCTS = ("jvp", "vjp", "parameter_jvp", "parameter_vjp")
 
 
 def _sensitivity(sensitivities: Sequence[Sensitivity]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    products = list(dict.fromkeys(each.product for each in sensitivities))
-    by_layer: dict[str, dict[str, str]] = {}
-    for each in sensitivities:
-        caught = "none" if each.smallest_caught is None else small(each.smallest_caught)
-        by_layer.setdefault(each.layer, {})[each.product] = caught
     table = Table("layer", box=None)
-    for product in products:
-        table.add_column(product, justify="right")
+    for product in (*_PRODUCTS, "other rules"):
+        table.add_column(product.replace("_", " "), justify="right")
+    by_layer: dict[str, dict[str, float | None]] = {}
+    for each in sensitivities:
+        by_layer.setdefault(each.layer, {})[each.product] = each.smallest_caught
     for layer, own in by_layer.items():
-        table.add_row(escape(layer), *(own.get(product, "") for product in products))
+        others = [own[product] for product in own if product not in _PRODUCTS]
+        cells = [small(own[product]) if product in own else "" for product in _PRODUCTS]
+        least = max((size for size in others if size is not None), default=None)
+        table.add_row(escape(layer), *cells, small(least) if others else "")
     return table

@@ -163,6 +163,18 @@ class Mode(Component, ABC):
         plan.require(self, objective, parameters, batch)
         return self.differentiate(objective, parameters, batch, plan.decision, rng)
 
+    def working_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        """Return the dtype that a gradient is computed in, for parameters of `dtype`."""
+        return dtype
+
+    def step_in(self, dtype: np.dtype[Any]) -> float | None:
+        """Return how far from the parameters an estimate takes values; None if it takes none, or unknown."""
+        return None
+
+    def with_step(self, step: float) -> Mode:
+        """Return a mode that takes values `step` from the parameters; itself if it takes none."""
+        return self
+
     def expected_error(self, objective: Objective) -> float | None:
         """Return the expected error of an estimate over the length of the gradient; None where unknown."""
         return None

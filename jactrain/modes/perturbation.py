@@ -60,13 +60,17 @@ class Perturbation(Mode):
         losses: `(V, count, N)`, at the offsets; unmoved: `(N,)`, at the parameters; steps: `(count,)`.
         """
 
+    def working_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        """Return the option `dtype`, if it is given."""
+        return np.dtype(self.dtype or dtype)
+
     def error_estimate(self, value: Array, steps: Array, epsilon: float) -> float | None:
         """Return the estimated L2 norm of the gradient's error; None if it is exact up to rounding."""
         return None
 
     def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:
         """Divide the entries into chunks, and predict the forward passes from the moved link on."""
-        working = np.dtype(self.dtype or dtype)
+        working = self.working_dtype(dtype)
         links, values = objective.links, len(self.offsets)
         size = working.itemsize * (2 if np.iscomplexobj(self.offsets) else 1)
         fixed = examples * working.itemsize * sum(link.output_size for link in links)

@@ -38,6 +38,14 @@ class SPSA(Directional):
 
     uses: ClassVar[frozenset[Product]] = frozenset({Product.FORWARD})
 
+    def step_in(self, dtype: np.dtype[Any]) -> float:
+        """Return the step, the cube root of ε if it was left out."""
+        return self.step or float(np.finfo(dtype).eps) ** (1 / 3)
+
+    def with_step(self, step: float) -> SPSA:
+        """Return this mode with another step."""
+        return self.model_copy(update={"step": step})
+
     def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:
         """Divide the directions into stacks, and predict `2 K F`, and `F` for the value."""
         if self.step is not None and dtype.type(1) + dtype.type(self.step) == 1:
@@ -71,7 +79,7 @@ class SPSA(Directional):
         """Return the estimate, with the error that its variance makes expect."""
         work, size = Work(), objective.network.size
         value = objective.losses(parameters[None], batch, work)[0].sum() / batch.examples
-        step = parameters.dtype.type(self.step or float(np.finfo(parameters.dtype).eps) ** (1 / 3))
+        step = parameters.dtype.type(self.step_in(parameters.dtype))
         total: Array = 0
         for start, stop in decision.details:
             directions = draw(rng, self.distribution, (stop - start, size), parameters.dtype)

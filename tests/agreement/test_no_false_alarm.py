@@ -14,7 +14,7 @@ from random_networks import random_case
 from jactrain.agreement.check import check_layers
 from jactrain.agreement.compare import Verdict
 from jactrain.agreement.pairs import compare_pairs
-from jactrain.agreement.subject import survey
+from jactrain.agreement.specimen import survey
 from jactrain.modes import modes
 
 NETWORKS = int(os.environ.get("JACTRAIN_NETWORKS", "2000"))
@@ -32,7 +32,7 @@ def test_random_sound_networks_are_not_accused(start, record_property):
     verdicts, accused = Counter(), []
     for seed in range(start, start + PORTION):
         case, rng = random_case(seed), np.random.default_rng(seed)
-        layers = check_layers(survey(case.objective, case.parameters, case.batch, rng).subjects)
+        layers = check_layers(survey(case.objective, case.parameters, case.batch, rng).specimens)
         pairs = compare_pairs(case.objective, case.parameters, case.batch, MODES, rng, budget=60)
         verdicts.update(found.verdict.value for found in (*layers, *pairs))
         wrong = [each for each in (*layers, *pairs) if each.verdict in (Verdict.DISAGREE, Verdict.FAILED)]

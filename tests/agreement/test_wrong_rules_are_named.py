@@ -9,7 +9,7 @@ from cases import LAYER_CASES, LOSS_CASES
 from jactrain.agreement.check import check_layers
 from jactrain.agreement.compare import Verdict
 from jactrain.agreement.planting import planted, scaled
-from jactrain.agreement.subject import layer_subject, loss_subject, probe, survey
+from jactrain.agreement.specimen import layer_specimen, loss_specimen, probe, survey
 from jactrain.arrays import leaves
 from jactrain.layers import layers
 from jactrain.layers.base import Placed, Product
@@ -113,8 +113,8 @@ def _faults(case, product, dtype):
 @CASES
 @DTYPES
 def test_every_fault_in_every_product_of_every_layer_is_caught_and_named(case, dtype):
-    subject = layer_subject(placed(case, dtype), np.random.default_rng(0))
-    assert disagreeing(subject.findings()) == set()
+    specimen = layer_specimen(placed(case, dtype), np.random.default_rng(0))
+    assert disagreeing(specimen.findings()) == set()
     products = [
         product
         for product in FOUR
@@ -124,7 +124,7 @@ def test_every_fault_in_every_product_of_every_layer_is_caught_and_named(case, d
         count = 0
         for name, spoil in _faults(case, product, dtype):
             wrong = planted(case.layer, product, spoil)
-            found = disagreeing(subject.findings(component=wrong))
+            found = disagreeing(specimen.findings(component=wrong))
             # Rules that a layer makes of the spoilt one are wrong with it.
             assert found - RESTING == {product}, f"{product}: {name}: {found}"
             count += 1
@@ -145,19 +145,19 @@ def test_a_kink_at_another_place_is_caught(kind, dtype):
     wrong.__class__ = type(
         "Wrong", (type(layer),), {"__doc__": "A kink where the values have none.", "slope": slope}
     )
-    found = disagreeing(layer_subject(place, rng).findings(component=wrong))
+    found = disagreeing(layer_specimen(place, rng).findings(component=wrong))
     assert found == {"jvp", "vjp", "single_jvp"}
 
 
 @CASES
 def test_a_forward_that_depends_on_the_batch_size_is_named(case):
-    subject = layer_subject(placed(case, np.float64), np.random.default_rng(0))
+    specimen = layer_specimen(placed(case, np.float64), np.random.default_rng(0))
 
     def dependent(result):
         y, residual = result
         return y * (1 + 1e-6 * y.shape[1]), residual
 
-    found = subject.findings("forward", planted(case.layer, "forward", dependent))
+    found = specimen.findings("forward", planted(case.layer, "forward", dependent))
     assert any(finding.verdict is Verdict.DISAGREE and finding.law == "examples apart" for finding in found)
 
 
@@ -165,13 +165,13 @@ def test_a_forward_that_depends_on_the_batch_size_is_named(case):
 @DTYPES
 @pytest.mark.parametrize("product", ["jvp", "vjp"])
 def test_every_fault_in_a_loss_is_caught_and_named(case, dtype, product):
-    subject = loss_subject(case.loss, case.z(dtype), case.targets(dtype), np.random.default_rng(0))
-    assert disagreeing(subject.findings()) == set()
+    specimen = loss_specimen(case.loss, case.z(dtype), case.targets(dtype), np.random.default_rng(0))
+    assert disagreeing(specimen.findings()) == set()
     if case.loss.kind == "cross_entropy" and case.outputs == 1:
         return  # one class: a loss of zero, without a derivative
     for name in ("sign", "scaled by 1 + 1e-3", *(["scaled by 1 + 1e-6"] if dtype == np.float64 else [])):
         wrong = planted(case.loss, product, FAULTS[name])
-        assert disagreeing(subject.findings(component=wrong)) == {product}, name
+        assert disagreeing(specimen.findings(component=wrong)) == {product}, name
 
 
 def _objective_of(chain, loss="mean_squared_error", inputs=3):
@@ -208,7 +208,7 @@ def test_in_a_network_the_wrong_layer_alone_is_named(position, product):
     chain[position] = planted(chain[position], product, scaled(1e-6))
     objective = Objective(Network(chain, (3,)), sound.loss)
     parameters, batch, rng = _point(objective)
-    found = check_layers(survey(objective, parameters, batch, rng).subjects)
+    found = check_layers(survey(objective, parameters, batch, rng).specimens)
     wrong = [finding for finding in found if finding.verdict is Verdict.DISAGREE]
     assert {finding.layer for finding in wrong} == {link.name}
     assert {finding.product for finding in wrong} - RESTING == {product}
@@ -225,7 +225,7 @@ def test_within_a_residual_block_the_layer_is_named_and_the_block_excused(produc
     chain[2] = type(block)(network=inner)
     objective = Objective(Network(chain, (3,)), sound.loss)
     parameters, batch, rng = _point(objective)
-    found = check_layers(survey(objective, parameters, batch, rng).subjects)
+    found = check_layers(survey(objective, parameters, batch, rng).specimens)
     assert {finding.layer for finding in found if finding.verdict is Verdict.DISAGREE} == {
         "residual_1/linear_1"
     }
@@ -248,6 +248,6 @@ def test_a_rule_that_raises_or_gives_another_shape_or_dtype_is_named():
         chain = [each.layer for each in sound.links]
         chain[1] = planted(chain[1], "vjp", spoil)
         objective = Objective(Network(chain, (3,)), sound.loss)
-        worst = check_layers(survey(objective, *_point(objective)).subjects)[0]
+        worst = check_layers(survey(objective, *_point(objective)).specimens)[0]
         assert (worst.layer, worst.product, worst.verdict) == ("gelu_1", "vjp", Verdict.DISAGREE)
         assert told in worst.reason

@@ -83,6 +83,87 @@ def test_a_wrong_rule_ends_with_1_and_is_named_with_both_values(
     assert all(each["value"] != each["reference"] for each in wrong)
 
 
+CUSTOM = """
+import numpy as np
+from jactrain.extend import Cost, Elementwise, Layer, layers, size_of
+
+@layers.register("{name}")
+class Mine({base}):
+    \"\"\"A layer of one's own.\"\"\"
+{body}
+"""
+PARAMETRIC = """
+    def parameter_shapes(self, shape): return {"a": shape}
+    def initial_parameters(self, rng, shape): return {"a": np.ones(shape)}
+    def cost(self, shape): return Cost(*(size_of(shape),) * 5)
+    def forward(self, xp, params, x, noise=None): return params["a"][:, None] * x, x
+    def jvp(self, xp, params, residual, x_dot): return params["a"][:, None] * x_dot
+    def vjp(self, xp, params, residual, y_bar): return params["a"][:, None] * y_bar
+    def parameter_jvp(self, xp, params, residual, dots): return dots["a"][:, None] * residual
+    def parameter_vjp(self, xp, params, residual, y_bar, per_example=False):
+        bars = y_bar * residual
+        return {"a": bars if per_example else bars.sum(1)}
+"""
+MISTAKES = {
+    "no_stack_axis": ('params["a"][:, None] * x, x', 'params["a"] * x, x', "forward"),
+    "wrong_shape": ("bars.sum(1)", "bars.sum((1, 2))", "parameter_vjp"),
+    "no_residual": ('params["a"][:, None] * x, x', 'params["a"][:, None] * x', "forward"),
+    "wrong_dtype": ('params["a"][:, None] * x_dot', 'params["a"][:, None] * x_dot * np.ones(1)', "jvp"),
+    "raises": ('return params["a"][:, None] * y_bar', "raise ZeroDivisionError", "vjp"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_of_form_in_a_layer_of_ones_own_are_named_without_a_traceback(
+    jactrain: Callable, toy: Callable, mistake: str
+) -> None:
+    right, wrong, product = MISTAKES[mistake]
+    name = f"mine_{mistake}"
+    assert right in PARAMETRIC
+    body = PARAMETRIC.replace(right, wrong)
+    Path(f"{name}.py").write_text(
+        CUSTOM.replace("{name}", name).replace("{base}", "Layer").replace("{body}", body)
+    )
+    path = toy(("- tanh", f"- {name}"))
+    done = jactrain("check", path, "--plugin", name)
+    assert done.code == 1
+    assert f"{name}_1: {product}" in done.out
+    assert "Traceback" not in done.out + done.err
+    found = json.loads(jactrain("check", path, "--plugin", name, "--json").out)
+    assert (found["layers"][0]["layer"], found["verdict"]) == (f"{name}_1", "disagree")
+
+
+ABSOLUTE = """
+    keeps = "input"
+    {analytic}
+    def value(self, xp, x): return xp.abs(x)
+    def slope(self, xp, kept): return xp.sign(kept)
+    def kinks(self): return (0.0,)
+"""
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_forward_that_complex_numbers_do_not_extend_is_told_and_its_products_are_not_accused(
+    jactrain: Callable, toy: Callable, dtype: str
+) -> None:
+    for name, analytic in ((f"abs_said_{dtype}", "analytic = False"), (f"abs_unsaid_{dtype}", "")):
+        body = ABSOLUTE.format(analytic=analytic)
+        text = CUSTOM.replace("{name}", name).replace("{base}", "Elementwise").replace("{body}", body)
+        Path(f"{name}.py").write_text(text)
+        done = jactrain(
+            "check", toy(("- tanh", f"- {name}")), "--plugin", name, "--set", f"dtype={dtype}", "--json"
+        )
+        found = json.loads(done.out)
+        wrong = [(each["product"], each["law"]) for each in found["layers"] if each["verdict"] == "disagree"]
+        if analytic:
+            assert (done.code, wrong) == (0, [])
+            laws = {each["law"] for each in found["layers"] if each["layer"] == f"{name}_1"}
+            assert "central difference" in laws
+        else:
+            assert (done.code, wrong) == (1, [("forward", "analytic extension")])
+            assert "set analytic = False" in found["layers"][0]["advice"]
+
+
 def test_a_sound_network_is_told_in_tables(jactrain: Callable, toy: Callable) -> None:
     done = jactrain("check", toy())
     assert done.code == 0
@@ -90,9 +171,9 @@ def test_a_sound_network_is_told_in_tables(jactrain: Callable, toy: Callable) ->
     assert first.startswith("toy, 32 examples, float32: ")
     assert "disagree" not in done.out
     for heading in (
-        "products of the layers",
+        "products of layers and loss",
         "modes, each against the others",
-        "smallest relative error that is caught",
+        "smallest relative error of a whole product",
     ):
         assert heading in done.out
     assert "rounding: 4 ε √" in done.out

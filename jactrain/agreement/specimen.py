@@ -12,9 +12,10 @@ import numpy as np
 from jactrain.agreement.compare import Verdict
 from jactrain.agreement.examination import Examination
 from jactrain.agreement.finding import Finding, Sensitivity, broken, judged, worst_of
-from jactrain.agreement.laws import Sides, laws_for, sides_of
+from jactrain.agreement.laws import laws_for, sides_of
 from jactrain.agreement.loss_laws import LOSS_PRODUCTS, LossExamination
 from jactrain.agreement.planting import planted, scaled
+from jactrain.agreement.sides import Sides
 from jactrain.arrays import Array, Shape, leaves, map_tree, size_of
 from jactrain.layers.base import Layer, Placed, Product
 from jactrain.losses.base import Loss
@@ -33,7 +34,7 @@ class Examined(NamedTuple):
     sides: Callable[[Any, str], Iterator[Sides]]
 
 
-class Subject:
+class Specimen:
     """A layer or the loss at its place in a network, examined there and at random inputs."""
 
     def __init__(self, name: str, component: Layer | Loss, places: Sequence[Examined]) -> None:
@@ -84,9 +85,9 @@ class Subject:
 
 
 class Survey(NamedTuple):
-    """The subjects of a network, and what was found on the way to them: rules that do not run at all."""
+    """The specimens of a network, and what was found on the way to them: rules that do not run at all."""
 
-    subjects: list[Subject]
+    specimens: list[Specimen]
     broken: list[Finding]
 
 
@@ -94,36 +95,36 @@ def survey(objective: Objective, parameters: Array, batch: Batch, rng: np.random
     """Return every layer of a network, those within others too, and the loss, as they are on `batch`."""
     params, x = objective.network.layout.views(parameters[None]), batch.x[None]
     places: list[Placed] = []
-    found: list[Subject] = []
+    found: list[Specimen] = []
     wrong: list[Finding] = []
     try:
         for place in _places(objective.network.chain, "", params, x, batch.noise):
             places.append(place)
         outputs, _ = objective.network.chain.forward(np, params, x, batch.noise)
-        found.append(loss_subject(objective.loss, outputs, batch.targets, rng))
+        found.append(loss_specimen(objective.loss, outputs, batch.targets, rng))
     except Exception as error:  # whatever a rule from elsewhere raises is what was found
         # The forward of the place that came last was run for the next one, and is examined by itself below.
         wrong.append(broken(places[-1].name, Product.FORWARD, error))
     for place in places:
         try:
-            found.append(layer_subject(place, rng))
+            found.append(layer_specimen(place, rng))
         except Exception as error:  # as above
             wrong.append(broken(place.name, Product.FORWARD, error))
     return Survey(found, list({(each.layer, each.product): each for each in wrong}.values()))
 
 
-def layer_subject(place: Placed, rng: np.random.Generator) -> Subject:
+def layer_specimen(place: Placed, rng: np.random.Generator) -> Specimen:
     """Return a layer, to be examined in its place and at random inputs."""
     examinations = [Examination(each, rng) for each in (fewer(place), probe(place, rng))]
     examined = [Examined(laws_for(place.layer, each), partial(sides_of, each)) for each in examinations]
-    return Subject(place.name, place.layer, examined)
+    return Specimen(place.name, place.layer, examined)
 
 
-def loss_subject(loss: Loss, outputs: Array, targets: Array, rng: np.random.Generator) -> Subject:
+def loss_specimen(loss: Loss, outputs: Array, targets: Array, rng: np.random.Generator) -> Specimen:
     """Return a loss, to be examined at `outputs` `(1, N, m)` and at random ones around `targets` `(N, m)`."""
     around = (targets + probe_values(rng, targets.shape)).astype(outputs.dtype)[None]
     examinations = [LossExamination(loss, each, targets, rng) for each in (outputs, around)]
-    return Subject(loss.kind, loss, [Examined(LOSS_PRODUCTS, each.sides) for each in examinations])
+    return Specimen(loss.kind, loss, [Examined(LOSS_PRODUCTS, each.sides) for each in examinations])
 
 
 def _places(layer: Layer, prefix: str, params: Any, x: Array, noise: Any) -> Iterator[Placed]:

@@ -1,0 +1,53 @@
+"""The derivative of values in one number, by a complex step or by central differences with their error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from jactrain.agreement.rounding import FACTOR
+from jactrain.arrays import Array
+
+_DOUBLE = float(np.finfo(np.float64).eps)
+_COMPLEX_STEP = 1e-40  # far above the smallest float64, and its square is zero
+_DIFFERENCE_STEP = _DOUBLE ** (1 / 3)
+
+
+class Derivative(NamedTuple):
+    """A derivative of `forward`, `(K, N, *out)` float64; its error, and entries next to a kink."""
+
+    values: Array
+    error: Array
+    apart: Array
+
+
+def derivative_of(
+    values: Callable[[complex], Array], analytic: bool, size: float, terms: int, level: Array | float
+) -> Derivative:
+    """Return the derivative of `values` in its argument, at 0, in float64.
+
+    By a complex step, which has no error to speak of, if the function is `analytic`; else by central
+    differences of a step relative to `size`, whose truncation is bounded as in `differences`, and rounding
+    that of values with the spread `level`.
+    """
+    with np.errstate(all="ignore"):
+        if analytic:
+            exact = values(1j * _COMPLEX_STEP).imag / _COMPLEX_STEP
+            return Derivative(exact, np.zeros_like(exact), np.zeros(exact.shape, bool))
+        h = _DIFFERENCE_STEP * max(1.0, size)
+        around, known = values(0.0), {step: values(step * h) for step in (1, -1, 2, -2)}
+        near, far = ((known[at] - known[-at]) / (2 * at * h) for at in (1, 2))
+        second = [(known[at] + known[-at] - 2 * around) / (at * h) for at in (1, 2)]
+        doubt = 2 * abs(near - far) + abs(second[1] - 2 * second[0])
+        doubt = doubt + FACTOR * _DOUBLE * math.sqrt(terms) * level / h
+        apart = doubt > 0.01 * (abs(near) + math.sqrt(float((near * near).mean())))
+        return Derivative(near, doubt, apart)
+
+
+def norm_of(array: Array, apart: Array | None = None) -> float:
+    """Return the L2 norm of the entries that are not set apart."""
+    array = np.asarray(array, np.float64)
+    return float(np.linalg.norm(array if apart is None else np.where(apart, 0, array)))
