@@ -96,7 +96,7 @@ def test_the_custom_layer_trains_as_a_plug_in_and_its_products_agree(tmp_path: P
 
 
 def test_the_elementwise_layer_trains_and_its_slope_agrees_with_its_value(tmp_path: Path) -> None:
-    (module,) = blocks("python", LAYERS)
+    module, _ = blocks("python", LAYERS)
     (tmp_path / "arctan.py").write_text(module, encoding="utf-8")
     config = (ROOT / "docs/examples/snake.yaml").read_text(encoding="utf-8")
     (tmp_path / "my.yaml").write_text(config.replace("snake: {frequency: 0.5}", "arctan"), encoding="utf-8")
@@ -115,6 +115,27 @@ def test_the_elementwise_layer_trains_and_its_slope_agrees_with_its_value(tmp_pa
     assert errors.keys() == {"forward", "complex_step", "finite_difference"}
     assert max(errors["forward"], errors["complex_step"]) < 1e-12
     assert errors["finite_difference"] < 1e-6
+
+
+def test_the_layer_with_a_kink_passes_the_check(tmp_path: Path) -> None:
+    _, module = blocks("python", LAYERS)
+    (tmp_path / "hinge.py").write_text(module, encoding="utf-8")
+    config = (ROOT / "docs/examples/snake.yaml").read_text(encoding="utf-8")
+    changed = config.replace("snake: {frequency: 0.5}", "hinge: {height: 0.3}")
+    (tmp_path / "my.yaml").write_text(changed, encoding="utf-8")
+    for dtype in ("float32", "float64"):
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "jactrain", "check", "my.yaml", "--plugin", "hinge", "--json"),
+                *("--set", f"dtype={dtype}"),
+            ],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        found = json.loads(done.stdout)
+        assert {each["verdict"] for each in found["layers"] if each["layer"] == "hinge_1"} == {"agree"}
 
 
 def test_the_table_of_methods_is_that_of_a_layer() -> None:
