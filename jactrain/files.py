@@ -40,6 +40,9 @@ def reachable(path: Path, verb: str = "reached") -> Iterator[None]:
 
 
 def _write(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    path = path.resolve()  # what a link points to is written, and the link stays
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is there already and is no ordinary file; choose another place")
     handle, temporary = tempfile.mkstemp(prefix=".jactrain-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

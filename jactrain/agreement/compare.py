@@ -18,7 +18,7 @@ class Verdict(StrEnum):
     """What a comparison found; from what matters most to what matters least."""
 
     DISAGREE = "disagree"  # they differ by more than is allowed
-    FAILED = "failed"  # there is nothing to compare: a mode raised, or gave what is not finite
+    FAILED = "failed"  # there is nothing to compare: a mode raised
     UNDECIDED = "undecided"  # what is allowed is no smaller than what is compared
     NOT_COMPARABLE = "not comparable"  # a biased estimate: only its angle means something
     AGREE = "agree"  # they differ by no more than is allowed
@@ -103,12 +103,23 @@ def compare(
         return Comparison(whole, blocks)
     wrong = [name for name, block in blocks.items() if block.verdict is Verdict.DISAGREE]
     reason = uncertainty.reason
+    lost = np.count_nonzero(~(np.isfinite(g) & np.isfinite(r)))
     if wrong:
         whole = replace(whole, verdict=Verdict.DISAGREE)
-        reason = f"{_listed(wrong)} off by more than {reason}"
+        reason = f"{listed(wrong)} off by more than {reason}"
+    if lost:
+        reason = f"{lost:,} of {len(g):,} entries are not finite"
     elif not g.any() and not r.any():
         reason = "the gradient is zero here, so that nothing is compared"
     return Comparison(whole, blocks, reason)
+
+
+def failed(reference: Array, layout: Layout, reason: str) -> Comparison:
+    """Return the comparison of a gradient that there is none of, since its mode raised."""
+    nothing = compare(np.full(len(reference), np.nan), reference, layout)
+    verdict = Verdict.FAILED
+    blocks = {name: replace(block, verdict=verdict) for name, block in nothing.blocks.items()}
+    return Comparison(replace(nothing.whole, verdict=verdict), blocks, reason)
 
 
 def unjudged(comparison: Comparison, reason: str) -> Comparison:
@@ -171,7 +182,7 @@ def _ratio(numerator: float, denominator: float) -> float | None:
     return ratio if math.isfinite(ratio) else None
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
     """Return a few names with their verb."""
     few = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return f"{few} {'is' if len(names) == 1 else 'are'}"

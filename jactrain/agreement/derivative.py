@@ -14,6 +14,7 @@ from jactrain.arrays import Array
 _DOUBLE = float(np.finfo(np.float64).eps)
 _COMPLEX_STEP = 1e-40  # far above the smallest float64, and its square is zero
 _DIFFERENCE_STEP = _DOUBLE ** (1 / 3)
+_SHORT = 1 / 16  # of a step, to see what varies over less than it
 
 
 class Derivative(NamedTuple):
@@ -38,10 +39,10 @@ def derivative_of(
             exact = values(1j * _COMPLEX_STEP).imag / _COMPLEX_STEP
             return Derivative(exact, np.zeros_like(exact), np.zeros(exact.shape, bool))
         h = _DIFFERENCE_STEP * max(1.0, size)
-        around, known = values(0.0), {step: values(step * h) for step in (1, -1, 2, -2)}
-        near, far = ((known[at] - known[-at]) / (2 * at * h) for at in (1, 2))
+        around, known = values(0.0), {step: values(step * h) for step in (1, -1, 2, -2, _SHORT, -_SHORT)}
+        near, far, short = ((known[at] - known[-at]) / (2 * at * h) for at in (1, 2, _SHORT))
         second = [(known[at] + known[-at] - 2 * around) / (at * h) for at in (1, 2)]
-        doubt = 2 * abs(near - far) + abs(second[1] - 2 * second[0])
+        doubt = 2 * abs(near - far) + abs(second[1] - 2 * second[0]) + abs(near - short)
         doubt = doubt + FACTOR * _DOUBLE * math.sqrt(terms) * level / h
         apart = doubt > 0.01 * (abs(near) + math.sqrt(float((near * near).mean())))
         return Derivative(near, doubt, apart)

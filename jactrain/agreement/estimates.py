@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jactrain.agreement.compare import Agreement, Comparison, Verdict, compare, norm, unjudged
+from jactrain.agreement.compare import Agreement, Comparison, Verdict, compare, listed, norm, unjudged
 from jactrain.arrays import Array
 from jactrain.layers.base import Product
 from jactrain.modes.base import Exactness, GradientResult, Mode
@@ -135,7 +135,7 @@ def _judged(drawn: _Drawn, reference: Array, rounding: Array, objective: Objecti
     wrong = [name for name, block in by_name.items() if block.verdict is Verdict.DISAGREE]
     if wrong:
         whole = replace(whole, verdict=Verdict.DISAGREE)
-        reason = f"{', '.join(wrong)}: {reason}"
+        reason = f"{listed(wrong)} off by more than chance explains; over the whole vector {reason}"
     return Comparison(whole, by_name, reason)
 
 
@@ -157,9 +157,10 @@ def _verdict(
         return replace(agreement, verdict=Verdict.UNDECIDED)
     error, explained = drawn.error[part], norm(drawn.bias[part]) + norm(rounding[part])
     along, allowed = abs(mean - 1), _SIGMAS * of_mean + explained / length
-    # ‖mean - r‖² is a sum of about this many independent squares, whose root spreads by 1/√(2 n) of itself.
+    # ‖mean - r‖² is a sum of at most this many independent squares, whose root spreads by 1/√(2 n) of itself;
+    # twice that, since entries of one draw come together, and a few large draws make the sum.
     squares = float((error**2).sum()) ** 2 / max(float((error**4).sum()), np.finfo(float).tiny)
-    farthest = norm(error) * (1 + _SIGMAS / math.sqrt(max(1.0, squares))) + explained
+    farthest = 2 * norm(error) * (1 + _SIGMAS / math.sqrt(max(1.0, squares))) + explained
     verdict = Verdict.of(along, allowed, 1.0)
     if norm(drawn.mean[part] - reference[part]) > farthest:
         verdict = Verdict.DISAGREE

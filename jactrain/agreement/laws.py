@@ -164,8 +164,8 @@ def _forward(e: Examination, layer: Layer) -> Iterator[Sides]:
             "analytic extension",
             extended.values,
             truth.values,
-            norm_of(truth.error, truth.apart) + e.rounded(truth.values),
-            "the noise floor of central differences",
+            e.extension_error(truth),
+            "twice the noise floor of central differences, a hundredth of them at least",
             part,
             truth.apart,
             "forward of complex numbers is not its analytic extension: let branches decide on x.real, and "

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from jactrain.agreement.compare import Comparison, compare, unjudged
-from jactrain.agreement.reference import distinct, reference_of
+from jactrain.agreement.compare import Comparison, compare, failed, unjudged
+from jactrain.agreement.reference import distinct, reason_of, reference_of, require_form
 from jactrain.agreement.tolerance import Tolerance
 from jactrain.arrays import Array
 from jactrain.errors import UsageError
@@ -68,15 +68,28 @@ class AgreementMonitor:
         tolerance = Tolerance(self._objective, parameters, few, np.random.default_rng(0))
         expected = self._gradient(reference, parameters, few)
         return [
-            Measurement(
-                mode.label,
-                reference.label,
-                few.examples,
-                self._compared(mode, self._gradient(mode, parameters, few), reference, expected, tolerance),
-            )
+            Measurement(mode.label, reference.label, few.examples, comparison)
             for mode in self._modes
             if mode != reference
+            for comparison in [self._attempted(mode, parameters, few, reference, expected, tolerance)]
         ]
+
+    def _attempted(
+        self,
+        mode: Mode,
+        parameters: Array,
+        batch: Batch,
+        reference: Mode,
+        expected: GradientResult,
+        tolerance: Tolerance,
+    ) -> Comparison:
+        """Return the comparison of one mode; that it raised is one, too, and does not end the training."""
+        try:
+            result = self._gradient(mode, parameters, batch)
+            require_form(result, parameters)
+            return self._compared(mode, result, reference, expected, tolerance)
+        except Exception as error:  # a mode or rule from elsewhere may raise anything
+            return failed(expected.gradient, self._objective.network.layout, f"raised {reason_of(error)}")
 
     def _reference(self, batch: Batch, parameters: Array) -> Mode:
         try:

@@ -12,7 +12,7 @@ import numpy as np
 
 from jactrain.agreement.compare import Comparison, Verdict, compare
 from jactrain.agreement.estimates import DRAWS, judge
-from jactrain.agreement.reference import reason_of
+from jactrain.agreement.reference import reason_of, require_form
 from jactrain.agreement.tolerance import Tolerance, Uncertainty
 from jactrain.arrays import Array
 from jactrain.errors import ShapeError, UsageError
@@ -90,7 +90,7 @@ def compare_pairs(
                 start = perf_counter()
                 with np.errstate(all="ignore"):  # what overflows is judged, not warned of
                     result = mode.value_and_gradient(objective, parameters, batch, plan, rng)
-                    _require_form(result, parameters)
+                    require_form(result, parameters)
                     second = second or (perf_counter() - start) / max(1, plan.multiply_adds)
                     computed.append(_Computed(mode, result, tolerance.of(mode, result)))
         except UsageError as error:  # it cannot run on this network, and says why
@@ -107,12 +107,6 @@ def compare_pairs(
             except Exception as error:  # as above
                 failed.append(Pair(mode.label, "", Verdict.FAILED, f"raised {reason_of(error)}"))
     return [*failed, *sorted(pairs, key=lambda pair: list(Verdict).index(pair.verdict))]
-
-
-def _require_form(result: GradientResult, parameters: Array) -> None:
-    """Raise ShapeError where rules of a wrong shape have come together to a gradient of one."""
-    if result.gradient.shape != parameters.shape:
-        raise ShapeError(f"the gradient has shape {result.gradient.shape}, not {parameters.shape}")
 
 
 def _slower(mode: Mode) -> float:

@@ -1,13 +1,14 @@
-"""The mode that others are compared with."""
+"""The mode that others are compared with, and what is asked of all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from jactrain.errors import UsageError
+from jactrain.arrays import Array
+from jactrain.errors import ShapeError, UsageError
 from jactrain.modes import modes
-from jactrain.modes.base import Exactness, Mode
+from jactrain.modes.base import Exactness, GradientResult, Mode
 from jactrain.objective import Objective
 
 
@@ -41,3 +42,9 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, UsageError):
         return str(error)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def require_form(result: GradientResult, parameters: Array) -> None:
+    """Raise ShapeError where rules of a wrong shape have come together to a gradient of one."""
+    if result.gradient.shape != parameters.shape:
+        raise ShapeError(f"the gradient has shape {result.gradient.shape}, not {parameters.shape}")

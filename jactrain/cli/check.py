@@ -11,6 +11,7 @@ from jactrain.cli.common import (
     Json,
     Overrides,
     Plugins,
+    cell,
     echo_json,
     echo_table,
     load_plugins,
@@ -79,14 +80,16 @@ def command(
 
 
 def _show(found: Check, show_all: bool, heading: str) -> None:
+    from jactrain.config.yaml import escaped
+
     typer.echo(f"{heading}: {_sentence(found)}")
     for finding in found.layers:
         if finding.verdict == "disagree":
-            typer.echo(f"  {_told(finding)}")
+            typer.echo(f"  {escaped(_told(finding))}")
     for pair in found.modes:
         if pair.verdict in ("disagree", "failed"):
             against = f" and {pair.reference}" if pair.reference else ""
-            typer.echo(f"  {pair.mode}{against}: {pair.reason}")
+            typer.echo(f"  {escaped(f'{pair.mode}{against}: {pair.reason}')}")
     typer.echo(_guarded(found.sensitivity))
     worst = "" if show_all else "; of those that agree, the worst"
     typer.echo(f"\nproducts of layers and loss, against the derivative of their values{worst}")
@@ -103,7 +106,7 @@ def _show(found: Check, show_all: bool, heading: str) -> None:
         if pair.mode not in why.setdefault(pair.reason, []):
             why[pair.reason].append(pair.mode)
     for reason, names in why.items():
-        typer.echo(f" {', '.join(names)}: {reason}")
+        typer.echo(f" {escaped(', '.join(names))}: {escaped(reason)}")
     typer.echo("\nthe smallest relative error of a whole product that would have been called wrong")
     echo_table(_sensitivity(found.sensitivity))
 
@@ -175,7 +178,6 @@ def _worst_pairs(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def _layers(findings: Sequence[Finding]) -> Table:
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table("layer", "product", "law", box=None)
@@ -185,18 +187,17 @@ def _layers(findings: Sequence[Finding]) -> Table:
     for finding in findings:
         told = finding.verdict.value if finding.verdict != "undecided" else f"undecided: {finding.reason}"
         table.add_row(
-            escape(finding.layer),
+            cell(finding.layer),
             f"{finding.product} {finding.part}".rstrip(),
             finding.law,
             small(finding.error),
             small(finding.allowed),
-            escape(told),
+            cell(told),
         )
     return table
 
 
 def _modes(pairs: Sequence[Pair]) -> Table:
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None)
@@ -213,7 +214,7 @@ def _modes(pairs: Sequence[Pair]) -> Table:
             figures, kinked = (whole.relative_error, whole.allowed), whole.kinked
         apart = f", {kinked:,} entries at kinks apart" if kinked else ""
         table.add_row(
-            escape(pair.mode), escape(pair.reference), *map(small, figures), f"{pair.verdict.value}{apart}"
+            cell(pair.mode), cell(pair.reference), *map(small, figures), f"{pair.verdict.value}{apart}"
         )
     return table
 
@@ -223,7 +224,6 @@ _PRODUCTS = ("jvp", "vjp", "parameter_jvp", "parameter_vjp")
 
 
 def _sensitivity(sensitivities: Sequence[Sensitivity]) -> Table:
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table("layer", box=None)
@@ -236,5 +236,5 @@ def _sensitivity(sensitivities: Sequence[Sensitivity]) -> Table:
         others = [own[product] for product in own if product not in _PRODUCTS]
         cells = [small(own[product]) if product in own else "" for product in _PRODUCTS]
         least = max((size for size in others if size is not None), default=None)
-        table.add_row(escape(layer), *cells, small(least) if others else "")
+        table.add_row(cell(layer), *cells, small(least) if others else "")
     return table

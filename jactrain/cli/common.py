@@ -66,6 +66,15 @@ def echo_table(table: Table) -> None:
     console.print(table)
 
 
+def cell(text: str) -> str:
+    """Return `text` for a cell of a table: no markup, and nothing that a terminal acts on."""
+    from rich.markup import escape
+
+    from jactrain.config.yaml import escaped
+
+    return escape(escaped(text))
+
+
 def small(value: float | None) -> str:
     """Return a relative error as people read it: two digits, a dash where there is none."""
     return "–" if value is None else f"{value:.1e}"

@@ -78,7 +78,7 @@ def command(
     with figures. Exit code 1 if a mode disagrees.
     """
     from jactrain.comparison.asked import modes_asked
-    from jactrain.comparison.whole import Asked, compare_modes
+    from jactrain.comparison.comparison import Request, compare_modes
     from jactrain.config.compared import every_mode
     from jactrain.config.files import load_document, located
     from jactrain.files import as_json, write_text
@@ -88,7 +88,7 @@ def command(
 
     load_plugins(plugins)
     config, document = load_document(config_path, overrides or ())
-    asked = Asked(
+    asked = Request(
         modes_asked(modes) if modes else every_mode(config),
         examples,
         seeds if train else 0,

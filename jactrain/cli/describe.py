@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jactrain.cli.common import Json, Plugins, echo_json, echo_table, load_plugins
+from jactrain.cli.common import Json, Plugins, cell, echo_json, echo_table, load_plugins
 
 NAME = "describe"
 
@@ -57,7 +57,6 @@ def command(
         told = {} if exactness is None else {"exactness": exactness.value}
         echo_json({"kind": kind, "name": name, **told, "text": text, "options": options})
         return
-    from rich.markup import escape
     from rich.table import Table
 
     sort = "" if exactness is None else f", {exactness.value}"
@@ -69,7 +68,7 @@ def command(
     for option in options:
         default = option["default"]
         shown = default if isinstance(default, str) else as_json(default)
-        table.add_row(*map(escape, (option["name"], option["values"], shown, option["description"])))
+        table.add_row(*map(cell, (option["name"], option["values"], shown, option["description"])))
     echo_table(table)
 
 

@@ -11,6 +11,7 @@ from jactrain.cli.common import (
     Json,
     Overrides,
     Plugins,
+    cell,
     echo_json,
     echo_notes,
     echo_table,
@@ -101,7 +102,6 @@ def command(
 
 def _table(ways: Sequence[Prediction], best: int) -> Table:
     """Return a row for each way; `best` is what costs are divided by."""
-    from rich.markup import escape
     from rich.table import Table
 
     from jactrain.modes.memory import rounded
@@ -112,14 +112,14 @@ def _table(ways: Sequence[Prediction], best: int) -> Table:
     table.add_column("error" if ways[0].estimates else "order" if ways[0].brackets else "exactness")
     for way in ways:
         if way.multiply_adds is None or way.peak_bytes is None:
-            table.add_row(escape(way.mode), "–", "–", "–", escape(way.refused))
+            table.add_row(cell(way.mode), "–", "–", "–", cell(way.refused))
             continue
         table.add_row(
-            escape(way.mode),
+            cell(way.mode),
             f"{way.multiply_adds:.3g}",
             f"{way.multiply_adds / best:.3g}",
             rounded(way.peak_bytes),
-            escape(_last(way)),
+            cell(_last(way)),
         )
     return table
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from jactrain.report.page import Page
 
 NAME = "report"
-_COMPARISON = "comparison.json"
 
 
 def command(
@@ -32,8 +31,9 @@ def command(
     Example: jactrain report runs/20260101T120000Z-digits-1a2b
 
     One run's page is report.html in its folder, that of several is in the current folder. Runs that cannot
-    be read are named, and the others are shown.
+    be read are named, and so are comparisons, which have a page each; the others are shown.
     """
+    from jactrain.config.yaml import escaped
     from jactrain.files import write_text
     from jactrain.report.page import render, write_figures
 
@@ -43,45 +43,43 @@ def command(
     write_text(out, render(page))
     paths = [] if figures is None else write_figures(page, figures)
     if json:
-        echo_json({"out": str(out), "figures": [str(path) for path in paths], "unreadable": unreadable})
+        figure_paths = [str(path) for path in paths]
+        echo_json({"out": str(out), "figures": figure_paths, "unreadable": unreadable, "notes": notes})
         return
-    echo_notes(notes)
+    echo_notes(
+        [
+            *(f"left out: {escaped(one['reason'])}" for one in unreadable),
+            *(f"{escaped(one['run'])}: {one['note']}" for one in notes),
+        ]
+    )
     typer.echo(str(out))
 
 
-def _page(paths: list[Path]) -> tuple[Page, Path, list[dict[str, Any]], list[str]]:
-    """Return the page, where it goes by itself, what could not be read, and what is to be told."""
-    from jactrain.config.yaml import escaped
-    from jactrain.errors import UsageError
+_Texts: TypeAlias = list[dict[str, str]]
+
+
+def _page(paths: list[Path]) -> tuple[Page, Path, _Texts, _Texts]:
+    """Return the page, where it goes by itself, the runs left out with the reason, and notes on others."""
     from jactrain.report.comparison import comparison_page
     from jactrain.report.record import read_comparison
-    from jactrain.report.runs import page_of_one, page_of_several, read_runs
+    from jactrain.report.runs import read_runs, runs_page
 
-    comparisons = [found for path in paths if (found := _comparison(path)) is not None]
-    if comparisons:
-        if len(paths) > 1:
-            raise UsageError(
-                f"{escaped(str(comparisons[0]))} is a comparison, which has a page of its own; give it "
-                "alone, or runs alone"
-            )
-        (file,) = comparisons
+    paths = list(dict.fromkeys(paths))
+    if len(paths) == 1 and (file := _comparison(paths[0])) is not None:
         return comparison_page(read_comparison(file)), file.with_name("report.html"), [], []
-    given = read_runs(paths)
-    unreadable = [{"run": str(one.folder), "reason": one.reason} for one in given.unreadable]
-    notes = [f"left out: {escaped(one.reason)}" for one in given.unreadable]
-    notes += [f"{escaped(str(run.folder))}: {fault}" for run in given.records for fault in run.faults]
-    if len({*paths}) == 1:
-        (run,) = given.records
-        return page_of_one(run), run.folder / "report.html", unreadable, notes
-    return page_of_several(given), Path("report.html"), unreadable, notes
+    runs = read_runs(paths)
+    unreadable = [{"run": str(one.folder), "reason": one.reason} for one in runs.unreadable]
+    notes = [{"run": str(run.folder), "note": fault} for run in runs.records for fault in run.faults]
+    place = Path("report.html") if len(paths) > 1 else runs.records[0].folder / "report.html"
+    return runs_page(runs), place, unreadable, notes
 
 
 def _comparison(path: Path) -> Path | None:
-    """Return the comparison's file that `path` is, or that lies in it; None where it is a run."""
+    """Return the comparison's file that `path` is, or that lies in it; None where it is none."""
     from jactrain.files import reachable
 
     with reachable(path, "read"):
         if path.is_file():
-            return path
-        file = path / _COMPARISON
+            return None if path.suffix in (".yaml", ".yml") else path
+        file = path / "comparison.json"
         return file if path.is_dir() and file.is_file() else None

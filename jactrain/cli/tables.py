@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
 from rich.table import Table
 
-from jactrain.cli.common import small
+from jactrain.cli.common import cell, small
+from jactrain.config.yaml import escaped
 
 if TYPE_CHECKING:
     from jactrain.agreement.monitor import Measurement
@@ -56,14 +56,15 @@ def agreement_heading(result: RunResult) -> str:
 
 def agreement_table(measurements: Iterable[Measurement]) -> Table:
     """Return a table with a row for each mode compared."""
-    table = Table("mode", box=None)
+    table = Table(box=None)
+    table.add_column("mode", overflow="fold")
     for column in ("relative error", "allowed", "cosine"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     table.add_column("verdict")
     for measurement in measurements:
         whole = measurement.comparison.whole
         table.add_row(
-            escape(measurement.mode),
+            cell(measurement.mode),
             small(whole.relative_error),
             small(whole.allowed),
             "–" if whole.cosine is None else f"{whole.cosine:.9f}",
@@ -86,7 +87,7 @@ def agreement_reasons(measurements: Iterable[Measurement]) -> str:
                 f"by {measurement.reference} {worst.reference:.9g}"
             )
         shared.setdefault(reason, []).append(measurement.mode)
-    return "\n ".join(f"{', '.join(names)}: {reason}" for reason, names in shared.items())
+    return "\n ".join(escaped(f"{', '.join(names)}: {reason}") for reason, names in shared.items())
 
 
 def chain_table(blueprint: Blueprint) -> Table:
