@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from jactrain.agreement.derivative import Derivative, derivative_of, norm_of
-from jactrain.agreement.rounding import OPERATIONS, Shaker, Switch, allowed, reason, shaking, spread
+from jactrain.agreement.rounding import OPERATIONS, allowed, reason, spread
+from jactrain.agreement.shaken import Shaker
 from jactrain.arrays import Array, Path, Shape, Tree, leaf_at, leaves, map_tree, size_of, tree_of
 from jactrain.errors import ShapeError
 from jactrain.layers.base import Layer, Placed, Product
@@ -31,8 +32,6 @@ class Examination:
         self.shapes = self.layer.parameter_shapes(self.input_shape)
         self.paths: list[Path] = [path for path, _ in leaves(self.shapes)]
         self._rng = rng
-        self._switch = Switch()
-        self._shaking = shaking(self.layer, self._switch)
         self._levels: dict[Any, Array] = {}
         self._derivatives: dict[Path | None, Derivative] = {}
         self._extensions: list[tuple[Derivative, Derivative, str]] = []
@@ -40,13 +39,15 @@ class Examination:
         self.x_dot = self._drawn((*stack, *self.input_shape))
         self.y_bar = self._drawn((*stack, *self.output_shape))
         self.dots = map_tree(lambda shape: self._drawn((STACK, *shape)), self.shapes)
+        for tree in (place.params, place.x, place.noise, self.x_dot, self.y_bar, self.dots):
+            frozen(tree)
         cost = self.layer.cost(self.input_shape)
         size = max(1, min(size_of(self.input_shape), size_of(self.output_shape)))
         self.terms = OPERATIONS + math.ceil(max(cost[:3]) / size)
 
     def residual(self, layer: Layer) -> Any:
         """Return the residual of `forward` in the place's dtype."""
-        return layer.forward(np, self.place.params, self.place.x, self.place.noise)[1]
+        return frozen(layer.forward(np, self.place.params, self.place.x, self.place.noise)[1])
 
     def alone(self, path: Path, stack: Tree) -> Tree:
         """Return tangents with the leaf at `path` of `stack` alone, the others zero."""
@@ -58,7 +59,7 @@ class Examination:
 
     def some(self, size: int) -> Array:
         """Return the places of some of `size` entries, `(K,)`."""
-        return np.arange(STACK) * max(1, size // STACK) % size
+        return np.linspace(0, size - 1, STACK).round().astype(int)
 
     def formed(self, array: Array, *shape: int) -> Array:
         """Return `array`; ShapeError unless it has this shape and the place's dtype."""
@@ -92,18 +93,18 @@ class Examination:
         """Return the spread of `product` of `stack`, flat; `key` tells stacks apart; see `spread`."""
         known = (product, key, *options)
         if known not in self._levels:
-            layer, place = self._shaking, self.place
+            layer, place = self.layer, self.place
 
             def function(shaker: Shaker | None) -> Array:
-                self._switch.shaker = shaker
-                params, x, stacked = (
-                    self._switch(self._double(tree)) for tree in (place.params, place.x, stack)
-                )
+                given = [self._double(tree) for tree in (place.params, place.x, stack)]
+                params, x, stacked = given if shaker is None else map(shaker.on, given)
                 y, residual = layer.forward(np, params, x, self._double(place.noise))
                 if product == Product.FORWARD:
-                    return y.reshape(-1)
+                    return np.asarray(y).reshape(-1)
                 result = getattr(layer, product)(np, params, residual, stacked, **options)
-                return np.concatenate([leaf.reshape(-1) for _, leaf in leaves(result)])
+                flat = {path: np.asarray(leaf).reshape(-1) for path, leaf in leaves(result)}
+                # In the order of the shapes, whatever order the rule gives them in.
+                return np.concatenate([flat[path] for path in (self.paths if len(flat) > 1 else flat)])
 
             self._levels[known] = spread(function, self.dtype, self._rng)
         return self._levels[known]
@@ -189,7 +190,15 @@ class Examination:
             return np.broadcast_to(y, (STACK, *y.shape[1:]))
 
         level = 0.0 if analytic else self.level(Product.FORWARD).reshape(1, self.examples, *self.output_shape)
-        return derivative_of(values, analytic, size, self.terms, level)
+
+        def crossed(step: float) -> Array:
+            below, above = (self.layer.pieces(np, *inputs(side * step), noise) for side in (-1, 1))
+            if below is None or above is None:
+                return np.zeros((), bool)
+            differ = (below != above).reshape(*np.broadcast_shapes(below.shape, above.shape)[:2], -1).any(2)
+            return np.broadcast_to(differ, (STACK, self.examples))
+
+        return derivative_of(values, analytic, size, self.terms, level, crossed)
 
     def _double(self, tree: Tree) -> Tree:
         def convert(array: Array) -> Array:
@@ -207,3 +216,15 @@ def _stepped(params: Tree, dots: Tree, x: Array, step: complex) -> tuple[Tree, A
 
 def _moved(params: Tree, dots: Tree, step: complex) -> Tree:
     return tree_of({path: leaf + step * leaf_at(dots, path) for path, leaf in leaves(params)})
+
+
+def frozen(value: Any) -> Any:
+    """Return `value`, its arrays now refusing to be written: a rule that does so raises, and is named."""
+    if isinstance(value, np.ndarray):
+        value.setflags(write=False)
+    elif isinstance(value, dict):
+        frozen(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for part in value:
+            frozen(part)
+    return value

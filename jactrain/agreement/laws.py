@@ -8,12 +8,13 @@ that it is compared with.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from jactrain.agreement.derivative import norm_of
-from jactrain.agreement.examination import STACK, Examination
+from jactrain.agreement.derivative import Derivative, norm_of
+from jactrain.agreement.examination import STACK, Examination, frozen
 from jactrain.agreement.sides import Sides
 from jactrain.arrays import Array, Shape, Tree, leaf_at, leaves, map_tree, size_of, tree_of
 from jactrain.layers.base import Layer, Moved, Product, SingleEntry
@@ -38,6 +39,22 @@ def sides_of(e: Examination, layer: Layer, name: str) -> Iterator[Sides]:
         yield from LAWS[name](e, layer)
 
 
+def _stacked(e: Examination, layer: Layer, product: str, stack: Tree, whole: Tree) -> Iterator[Sides]:
+    """Vectors give in a stack of one, and in one of seven, what they give in a stack of K."""
+    residual = e.residual(layer)
+    for count in (1, 7):
+        places = np.arange(count) % STACK
+        several = map_tree(lambda array: frozen(array[places]), stack)  # noqa: B023 - used at once
+        got = getattr(layer, product)(np, e.place.params, residual, several)
+        pairs = zip(leaves(got), leaves(whole), strict=True)
+        both = [(e.formed(left, count, *right.shape[1:]), right[places]) for (_, left), (_, right) in pairs]
+        left, right = (np.concatenate([side.ravel() for side in sides]) for sides in zip(*both, strict=True))
+        key = None if product != Product.PARAMETER_JVP else "all"
+        level = e.level(product, stack, key)
+        allowed = 2 * math.sqrt(count) * e.rounded(level)
+        yield Sides(product, "stacked apart", left, right, allowed, e.reason())
+
+
 def _jvp(e: Examination, layer: Layer) -> Iterator[Sides]:
     got = e.formed(
         layer.jvp(np, e.place.params, e.residual(layer), e.x_dot), STACK, e.examples, *e.output_shape
@@ -45,6 +62,7 @@ def _jvp(e: Examination, layer: Layer) -> Iterator[Sides]:
     truth = e.input_derivative
     allowed = e.rounded(e.level(Product.JVP, e.x_dot)) + norm_of(truth.error, truth.apart)
     yield Sides(Product.JVP, e.by, got, truth.values, allowed, e.reason(), apart=truth.apart)
+    yield from _stacked(e, layer, Product.JVP, e.x_dot, got)
 
 
 def _parameter_jvp(e: Examination, layer: Layer) -> Iterator[Sides]:
@@ -57,6 +75,12 @@ def _parameter_jvp(e: Examination, layer: Layer) -> Iterator[Sides]:
         allowed = e.rounded(level) + norm_of(truth.error, truth.apart)
         part = "/".join(path or ())
         yield Sides(Product.PARAMETER_JVP, e.by, got, truth.values, allowed, e.reason(), part, truth.apart)
+
+
+def _all_parameter_jvps(e: Examination, layer: Layer) -> Iterator[Sides]:
+    yield from _parameter_jvp(e, layer)
+    whole = layer.parameter_jvp(np, e.place.params, e.residual(layer), e.dots)
+    yield from _stacked(e, layer, Product.PARAMETER_JVP, e.dots, whole)
 
 
 def _vjp(e: Examination, layer: Layer) -> Iterator[Sides]:
@@ -77,7 +101,9 @@ def _vjp(e: Examination, layer: Layer) -> Iterator[Sides]:
         + e.rounded(np.sqrt(_pairs(e.y_bar**2, of_truth**2)), terms)
         + norm_of(_pairs(abs(e.y_bar), truth.error)),
         e.reason(terms),
+        apart=np.broadcast_to(_any_apart(truth), (STACK, STACK, e.examples)),
     )
+    yield from _stacked(e, layer, Product.VJP, e.y_bar, got)
 
 
 def _parameter_vjp(e: Examination, layer: Layer, per_example: bool) -> Iterator[Sides]:
@@ -98,8 +124,10 @@ def _parameter_vjp(e: Examination, layer: Layer, per_example: bool) -> Iterator[
             bar = e.formed(leaf_at(bars, leaf), *e.lead(per_example), *dot.shape[1:])
             left = left + _leaf_pairs(bar, dot, per_example)
             own_squares = own_squares + _leaf_pairs(leaf_at(level, leaf) ** 2, dot**2, per_example)
+        apart: Array = np.broadcast_to(_any_apart(truth), (STACK, STACK, e.examples))
         if not per_example:
             right, error, squares = (pairs.sum(2) for pairs in (right, error, squares))
+            apart = apart.any(2)
         terms = (
             e.terms
             + e.examples * size_of(e.output_shape)
@@ -113,18 +141,27 @@ def _parameter_vjp(e: Examination, layer: Layer, per_example: bool) -> Iterator[
             e.rounded(np.sqrt(own_squares), terms) + e.rounded(np.sqrt(squares), terms) + norm_of(error),
             e.reason(terms),
             "/".join(path or ()),
+            apart,
         )
+
+
+def _any_apart(truth: Derivative) -> Array:
+    """Return whether any value of an example is set apart, for each tangent, `(K, N)`."""
+    return truth.apart.reshape(*truth.apart.shape[:2], -1).any(2)
 
 
 def _both_parameter_vjps(e: Examination, layer: Layer) -> Iterator[Sides]:
     yield from _parameter_vjp(e, layer, per_example=False)
     yield from _parameter_vjp(e, layer, per_example=True)
+    whole = layer.parameter_vjp(np, e.place.params, e.residual(layer), e.y_bar)
+    yield from _stacked(e, layer, Product.PARAMETER_VJP, e.y_bar, whole)
 
 
 def _parameter_rows(e: Examination, layer: Layer) -> Iterator[Sides]:
     """Products of two rows, from their factors, are those of the rows that `parameter_vjp` gives in full."""
     params, residual, lead = e.place.params, e.residual(layer), e.lead(per_example=True)
-    q, r = (factor.astype(np.float64) for factor in layer.parameter_rows(np, params, residual, e.y_bar))
+    factors = layer.parameter_rows(np, params, residual, e.y_bar)
+    q, r = (e.formed(factor, *factor.shape).astype(np.float64) for factor in factors)
     q = np.broadcast_to(q, (STACK, *q.shape)).reshape(-1, q.shape[-1])
     r = r.reshape(-1, r.shape[-1])
     level = e.level(Product.PARAMETER_VJP, e.y_bar, per_example=True)
@@ -154,10 +191,11 @@ def _forward(e: Examination, layer: Layer) -> Iterator[Sides]:
             own = map_tree(lambda array: array[piece], noise)  # noqa: B023 - used at once
             apart.append(layer.forward(np, params, x[:, piece], own)[0])
         yield Sides(Product.FORWARD, "examples apart", whole, np.concatenate(apart, 1), allowed, e.reason())
-    stacked = map_tree(lambda leaf: np.concatenate([leaf, leaf]), params)
-    both = layer.forward(np, stacked, np.concatenate([x, x]), noise)[0]
-    twice = np.concatenate([whole, whole])
-    yield Sides(Product.FORWARD, "stacked apart", both, twice, 2 * allowed, e.reason())
+    less = map_tree(_quarter_off, params)
+    stacked = map_tree(lambda leaf: np.concatenate([_quarter_off(leaf), leaf]), params)
+    both = layer.forward(np, stacked, np.concatenate([_quarter_off(x), x]), noise)[0]
+    apart = [layer.forward(np, less, _quarter_off(x), noise)[0], whole]
+    yield Sides(Product.FORWARD, "stacked apart", both, np.concatenate(apart), 2 * allowed, e.reason())
     for extended, truth, part in e.extensions():
         yield Sides(
             Product.FORWARD,
@@ -173,11 +211,16 @@ def _forward(e: Examination, layer: Layer) -> Iterator[Sides]:
         )
 
 
+def _quarter_off(array: Array) -> Array:
+    return array * array.dtype.type(0.75)
+
+
 def _single_jvp(e: Examination, layer: Layer) -> Iterator[Sides]:
     """Tangents with a single entry: `jvp` of what forward mode starts from."""
     places = e.some(size_of(e.input_shape))
     single = SingleEntry(e.input_shape, places, e.x_dot.reshape(STACK, e.examples, -1)[0].T[places])
     got = _dense(layer.single_jvp(np, e.place.params, e.residual(layer), single))
+    got = e.formed(got, STACK, e.examples, *e.output_shape)
     truth = e.derivative_along(single.dense(np))
     # The spread of tangents with all entries is no smaller.
     allowed = e.rounded(e.level(Product.JVP, e.x_dot)) + norm_of(truth.error, truth.apart)
@@ -197,6 +240,7 @@ def _perturbed_forward(e: Examination, layer: Layer) -> Iterator[Sides]:
         others = {other: np.concatenate([value] * STACK) for other, value in leaves(params)}
         expected = layer.forward(np, tree_of({**others, path: moved}), np.concatenate([x] * STACK), noise)[0]
         got = layer.perturbed_forward(np, params, x, noise, path, indices, steps)
+        got = e.formed(got, STACK, e.examples, *e.output_shape)
         allowed = e.moved(expected - y)
         yield Sides(
             "perturbed_forward", "forward in full", got, expected, allowed, e.reason(), "/".join(path)
@@ -210,8 +254,10 @@ def _moved_forward(e: Examination, layer: Layer) -> Iterator[Sides]:
     moved = Moved(x, places, values)
     y = layer.forward(np, params, x, noise)[0]
     expected = layer.forward(np, params, moved.dense(np), noise)[0]
-    got = layer.moved_forward(np, params, moved, y, noise)
-    yield Sides("moved_forward", "forward in full", _dense(got), expected, e.moved(expected - y), e.reason())
+    got = e.formed(
+        _dense(layer.moved_forward(np, params, moved, y, noise)), STACK, e.examples, *e.output_shape
+    )
+    yield Sides("moved_forward", "forward in full", got, expected, e.moved(expected - y), e.reason())
 
 
 def _dense(array: Array | SingleEntry | Moved) -> Array:
@@ -222,7 +268,7 @@ LAWS: dict[str, Callable[[Examination, Layer], Iterator[Sides]]] = {
     Product.FORWARD: _forward,
     Product.JVP: _jvp,
     Product.VJP: _vjp,
-    Product.PARAMETER_JVP: _parameter_jvp,
+    Product.PARAMETER_JVP: _all_parameter_jvps,
     Product.PARAMETER_VJP: _both_parameter_vjps,
     "parameter_rows": _parameter_rows,
     "single_jvp": _single_jvp,

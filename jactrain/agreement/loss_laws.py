@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from jactrain.agreement.derivative import Derivative, derivative_of, norm_of
 from jactrain.agreement.examination import STACK
-from jactrain.agreement.rounding import OPERATIONS, Shaker, allowed, reason, spread
+from jactrain.agreement.rounding import OPERATIONS, allowed, reason, spread
+from jactrain.agreement.shaken import Shaker
 from jactrain.agreement.sides import Sides
 from jactrain.arrays import Array
+from jactrain.errors import ShapeError
 from jactrain.losses.base import Loss
 
 LOSS_PRODUCTS = ("jvp", "vjp")
@@ -40,10 +43,12 @@ class LossExamination:
             why = reason(self._dtype, self._terms)
             if product == "jvp":
                 by = "complex step" if loss.analytic else "central difference"
-                got = loss.jvp(np, residual, self._z_dot)
+                got = _formed(loss.jvp(np, residual, self._z_dot), self._dtype)
                 yield Sides(product, by, got, truth.values, error, why, apart=truth.apart)
                 return
-            bars = loss.vjp(np, residual, self._value_bar).astype(np.float64)
+            bars = _formed(loss.vjp(np, residual, self._value_bar), self._dtype).astype(np.float64)
+            one = loss.vjp(np, residual, self._value_bar[:1])
+            yield Sides(product, "stacked apart", one, bars[:1], error, why)
             got = np.einsum("ina,jna->ijn", bars, self._z_dot.astype(np.float64))
             expected = np.einsum("in,jn->ijn", self._value_bar, truth.values)
             largest = float(abs(self._value_bar).max()) * math.sqrt(STACK)
@@ -60,22 +65,26 @@ class LossExamination:
                 return self._loss.forward(np, z + step * z_dot, targets)[0]
 
             def slopes(shaker: Shaker | None) -> Array:
-                shaken = z if shaker is None else shaker(z)
+                shaken, tangents = (z, z_dot) if shaker is None else (shaker.on(z), shaker.on(z_dot))
                 _, residual = self._loss.forward(np, shaken, targets)
-                residual = residual if shaker is None else shaker(residual)
-                tangents = z_dot if shaker is None else shaker(z_dot)
-                return np.einsum("ina,ina->in", self._loss.slope(np, residual) + 0 * z_dot, tangents)
+                return np.asarray((self._loss.slope(np, residual) * tangents).sum(-1))
 
-            def terms(shaker: Shaker | None) -> Array:
-                """Change every product before it is summed, for what cancels in the sum."""
-                _, residual = self._loss.forward(np, z, targets)
-                products = self._loss.slope(np, residual) * z_dot
-                return (products if shaker is None else shaker(products)).sum(-1)
-
-            level = np.hypot(spread(slopes, self._dtype, self._rng), spread(terms, self._dtype, self._rng))
+            level = spread(slopes, self._dtype, self._rng)
             size = float(abs(z).max(initial=0.0))
-            self._known = (
-                derivative_of(values, self._loss.analytic, size, self._terms, abs(values(0.0))),
-                level,
-            )
+
+            def crossed(step: float) -> Array:
+                sides = (self._loss.pieces(np, z + side * step * z_dot, targets) for side in (-1, 1))
+                below, above = sides
+                return np.zeros((), bool) if below is None else (below != above).any(2)
+
+            rounding = abs(values(0.0))
+            found = derivative_of(values, self._loss.analytic, size, self._terms, rounding, crossed)
+            self._known = found, level
         return self._known
+
+
+def _formed(array: Array, dtype: Any) -> Array:
+    """Return `array`; ShapeError unless it has this dtype."""
+    if array.dtype != dtype:
+        raise ShapeError(f"gives {array.dtype}, not {dtype}")
+    return array

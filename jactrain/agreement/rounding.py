@@ -3,68 +3,29 @@
 A computed sum of n terms is the exact one of terms moved by about `ε √n` of themselves (Higham & Mary 2019,
 probabilistic backward error analysis). So what a relative change of *every* number does, measured with
 changes large enough to be seen, says what changes of `ε √n` do: small-sample condition estimation (Kenney &
-Laub 1994), link by link.
+Laub 1994), with every operation of every rule.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from jactrain.agreement.shaken import Shaker
 from jactrain.arrays import Array
 from jactrain.errors import UsageError
-from jactrain.layers.base import Layer
 from jactrain.modes.base import Plan, modes
-from jactrain.network import Network
 from jactrain.objective import Batch, Objective
-from jactrain.registry import Component
-
-C = TypeVar("C", bound=Component)
 
 # A computed number is off by at most this times `ε √terms` times what a change of all by 1 does: rounding is
 # at most ε/2 a number, changes are uniform with a deviation of 1/√3, and four deviations leave 1 in 10 000.
 FACTOR = 4.0
 SAMPLES = 8
-# Roundings of a rule besides its sums: a handful of operations, elementary functions good to a few ε.
-OPERATIONS = 16
-
-
-class Shaker:
-    """Changes every entry of the arrays it is given by a uniformly random part of `by` of itself."""
-
-    def __init__(self, rng: np.random.Generator, by: float) -> None:
-        self._rng = rng
-        self._by = by
-
-    def __call__(self, value: Any) -> Any:
-        """Return `value` with its arrays shaken, in whatever lists, tuples and mappings they are."""
-        if isinstance(value, np.ndarray):
-            if value.dtype.kind not in "fc":  # places and truth values stay
-                return value
-            return value * (1 + self._rng.uniform(-self._by, self._by, value.shape))
-        if isinstance(value, list):
-            return [self(part) for part in value]
-        if isinstance(value, tuple):
-            parts = [self(part) for part in value]
-            return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
-        if isinstance(value, dict):
-            return {name: self(part) for name, part in value.items()}
-        return value
-
-
-class Switch:
-    """Shakes what it is given by the shaker that is on; nothing while it is None."""
-
-    def __init__(self) -> None:
-        self.shaker: Shaker | None = None
-
-    def __call__(self, value: Any) -> Any:
-        """Return `value`, shaken if a shaker is on."""
-        return value if self.shaker is None else self.shaker(value)
+# Roundings of a number besides its sum: elementary functions are good to a few ε, a product is one rounding.
+OPERATIONS = 4
 
 
 def shaken_by(dtype: Any) -> float:
@@ -121,68 +82,37 @@ def spread_of(
     infinite.
     """
     parameters, batch = parameters.astype(np.float64), batch.astype(np.float64)
-    switch = Switch()
-    chain = [shaking(link.layer, switch) for link in objective.links]
-    shaken = Objective(Network(chain, objective.network.input_shape), shaking(objective.loss, switch))
-    plan = products_plan(shaken, batch.examples)
+    plan = products_plan(objective, batch.examples)
 
     def gradient(shaker: Shaker | None) -> Array:
-        switch.shaker = shaker
+        own, moved = _moved(parameters, batch, shaker)
         if plan is None:
             return np.full(parameters.shape, np.inf)
-        moved = batch._replace(x=switch(batch.x))
-        return plan.mode.differentiate(shaken, switch(parameters), moved, plan.decision, rng).gradient
-
-    def losses(shaker: Shaker | None) -> Array:
-        switch.shaker = shaker
-        outputs = shaken.network.outputs(switch(parameters), switch(batch.x), batch.noise)
-        return shaken.loss.forward(np, outputs[None], batch.targets)[0][0]
+        return np.asarray(plan.mode.differentiate(objective, own, moved, plan.decision, rng).gradient)
 
     moved = spread(gradient, dtype, rng) if plan is not None else gradient(None)
     if moved.shape != parameters.shape:  # of rules that give another form, which is told elsewhere
         moved = np.full(parameters.shape, np.inf)
-    return Spread(moved, spread(losses, dtype, rng))
+    return Spread(moved, losses_spread(objective, parameters, batch, dtype, rng))
 
 
-_RULES = ("forward", "jvp", "vjp", "parameter_jvp", "parameter_vjp", "single_jvp")
+def losses_spread(
+    objective: Objective, parameters: Array, batch: Batch, dtype: Any, rng: np.random.Generator
+) -> Array:
+    """Return the spread of the examples' losses `(N,)` at `parameters` `(P,)`, all in float64."""
+
+    def losses(shaker: Shaker | None) -> Array:
+        own, moved = _moved(parameters, batch, shaker)
+        outputs = objective.network.outputs(own, moved.x, moved.noise)
+        return np.asarray(objective.loss.forward(np, outputs[None], batch.targets)[0][0])
+
+    return spread(losses, dtype, rng)
 
 
-def shaking(component: C, switch: Switch) -> C:
-    """Return a layer or loss like `component`, all of whose results pass through `switch`, residuals too.
-
-    Of a layer that is made of layers, theirs do.
-    """
-    fields = {name: getattr(component, name) for name in type(component).model_fields}
-    inner = {name: value for name, value in fields.items() if _holds_layers(value)}
-    if inner:
-        within = {name: [shaking(layer, switch) for layer in value] for name, value in inner.items()}
-        copy = type(component)(**{**fields, **within})
-    else:
-        copy = component.model_copy()
-    copy.__class__ = _shaking_kind(type(component))
-    copy.__dict__["_switch"] = switch  # no option: models are frozen
-    return copy
-
-
-def _holds_layers(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(each, Layer) for each in value)
-
-
-@cache
-def _shaking_kind(kind: type[Any]) -> type[Any]:
-    def shaken(right: Callable[..., Any]) -> Callable[..., Any]:
-        def rule(self: Any, *arguments: Any, **options: Any) -> Any:
-            return self.__dict__["_switch"](right(self, *arguments, **options))
-
-        return rule
-
-    # A product that the kind lacks stays one that it lacks.
-    own = {
-        name: shaken(getattr(kind, name))
-        for name in _RULES
-        if hasattr(kind, name) and getattr(kind, name) is not getattr(Layer, name, None)
-    }
-    return type(kind.__name__, (kind,), {"__doc__": kind.__doc__, **own})
+def _moved(parameters: Array, batch: Batch, shaker: Shaker | None) -> tuple[Array, Batch]:
+    if shaker is None:
+        return parameters, batch
+    return shaker.on(parameters), batch._replace(x=shaker.on(batch.x))
 
 
 def products_plan(objective: Objective, examples: int) -> Plan | None:

@@ -24,6 +24,7 @@ from jactrain.objective import Batch, Objective
 _PROBES = 16  # examples
 _ENTRIES = 2**16  # of the examples of one layer
 _ROW_ENTRIES = 2**19  # of its parameters' gradients, example by example
+_LOSS_PROBES = 64  # examples at least
 _SMALLEST = 2.0**-52
 
 
@@ -122,8 +123,14 @@ def layer_specimen(place: Placed, rng: np.random.Generator) -> Specimen:
 
 def loss_specimen(loss: Loss, outputs: Array, targets: Array, rng: np.random.Generator) -> Specimen:
     """Return a loss, to be examined at `outputs` `(1, N, m)` and at random ones around `targets` `(N, m)`."""
-    around = (targets + probe_values(rng, targets.shape)).astype(outputs.dtype)[None]
-    examinations = [LossExamination(loss, each, targets, rng) for each in (outputs, around)]
+    tiled = np.tile(targets, (-(-_LOSS_PROBES // len(targets)), 1))
+    near = probe_values(rng, tiled.shape)
+    far = near * 10 ** rng.uniform(0, 2, tiled.shape)
+    probes = [(tiled + moved).astype(outputs.dtype)[None] for moved in (near, far)]
+    examinations = [
+        LossExamination(loss, outputs, targets, rng),
+        *(LossExamination(loss, each, tiled.astype(outputs.dtype), rng) for each in probes),
+    ]
     return Specimen(loss.kind, loss, [Examined(LOSS_PRODUCTS, each.sides) for each in examinations])
 
 
@@ -150,7 +157,7 @@ def _examples(place: Placed) -> int:
 
 
 def probe(place: Placed, rng: np.random.Generator) -> Placed:
-    """Return the layer at random parameters and inputs of all sizes from 0.001 to 3, with noise.
+    """Return the layer at random parameters and inputs of all sizes from 0.001 to 30, with noise.
 
     In its own place a layer may show nothing: units are saturated, weights are still 0 or 1.
     """
@@ -169,5 +176,5 @@ def probe(place: Placed, rng: np.random.Generator) -> Placed:
 
 
 def probe_values(rng: np.random.Generator, shape: Shape) -> Array:
-    """Return random numbers of all sizes from about 0.001 to 3."""
-    return rng.standard_normal(shape) * 10 ** rng.uniform(-3, 0.5, shape)
+    """Return random numbers of all sizes from about 0.001 to 30."""
+    return rng.standard_normal(shape) * 10 ** rng.uniform(-3, 1.5, shape)

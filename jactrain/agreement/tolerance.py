@@ -11,7 +11,7 @@ import numpy as np
 
 from jactrain.agreement.differences import noise_floor
 from jactrain.agreement.kinks import crossings
-from jactrain.agreement.rounding import FACTOR, Spread, reason, spread_of, terms_of
+from jactrain.agreement.rounding import FACTOR, Spread, losses_spread, reason, spread_of, terms_of
 from jactrain.arrays import Array
 from jactrain.layers.base import Product
 from jactrain.modes.base import Exactness, GradientResult, Mode
@@ -92,17 +92,28 @@ class Tolerance:
 
     def _of_differences(self, mode: FiniteDifference, result: GradientResult) -> Uncertainty:
         objective, parameters, batch = self._objective, self._parameters, self._batch
-        losses = FACTOR * math.sqrt(self.terms) * self.spread.losses
+        losses = FACTOR * math.sqrt(self.terms) * self._losses_around(mode)
         with np.errstate(all="ignore"):  # what overflows is of unknown error
             floor = noise_floor(mode, objective, parameters, batch, result.gradient, losses)
             lengths = [float(np.linalg.norm(part)) for part in floor]
         largest = "rounding of the values" if lengths[1] > lengths[0] else "truncation"
         working = mode.dtype or parameters.dtype
         return Uncertainty(
-            floor.truncation + floor.rounding,
+            floor.truncation + floor.rounding + self._underflow(mode, mode.working_dtype(parameters.dtype)),
             f"noise floor of {mode.scheme.replace('_', '-')} differences in {working}, mostly {largest}",
             self._crossings(mode),
         )
+
+    def _losses_around(self, mode: FiniteDifference) -> Array:
+        """Return the spread of the losses, here and a step away: near a fit it is larger there."""
+        double, batch = self._parameters.astype(np.float64), self._batch.astype(np.float64)
+        working = mode.working_dtype(self._parameters.dtype)
+        steps = mode.steps(np, self._parameters.astype(working)) * float(abs(mode.offsets).max())
+        sides = [self._rng.choice([-1.0, 1.0], len(steps)) for _ in range(2)]
+        away = [
+            losses_spread(self._objective, double + side * steps, batch, working, self._rng) for side in sides
+        ]
+        return np.max([self.spread.losses, *away], axis=0)
 
     def _as_estimated(self, mode: Mode, result: GradientResult) -> Uncertainty:
         """Return what a truncated mode from elsewhere says of itself, spread over the entries."""

@@ -16,7 +16,8 @@ class MeanAbsoluteError(RegressionLoss):
 
     def value(self, xp: Namespace, difference: Array) -> Array:
         """Return `|d|`, signed by the real part so that it extends to complex differences."""
-        return xp.where(difference.real < 0, -difference, difference)
+        size = xp.where(difference.real < 0, -difference, difference)
+        return xp.where(difference.real == 0, 0, size)  # of a complex step, too, whose slope there is 0
 
     def pieces(self, xp: Namespace, outputs: Array, targets: Array) -> Array:
         """Return whether an output is above its target."""
