@@ -13,6 +13,7 @@ from jactrain.arrays import Array
 
 _DOUBLE = float(np.finfo(np.float64).eps)
 _COMPLEX_STEP = 1e-170  # its square is zero, which branches on real parts would see at a kink
+_UNDERFLOW = FACTOR * float(np.finfo(np.float64).tiny) / _COMPLEX_STEP  # below which imaginary parts are lost
 _DIFFERENCE_STEP = _DOUBLE ** (1 / 3)
 _SHORT = 1 / 16  # of a step, to see what varies over less than it
 
@@ -44,7 +45,7 @@ def derivative_of(
         if analytic:
             exact = values(1j * _COMPLEX_STEP).imag / _COMPLEX_STEP
             apart = _over(crossed(_COMPLEX_STEP), exact)
-            return Derivative(exact, np.zeros_like(exact), apart)
+            return Derivative(exact, np.full_like(exact, _UNDERFLOW), apart)
         h = _DIFFERENCE_STEP * max(1.0, size)
         around, known = values(0.0), {step: values(step * h) for step in (1, -1, 2, -2, _SHORT, -_SHORT)}
         near, far, short = ((known[at] - known[-at]) / (2 * at * h) for at in (1, 2, _SHORT))

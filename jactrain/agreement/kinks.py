@@ -39,6 +39,17 @@ def crossings(objective: Objective, mode: Perturbation, parameters: Array, batch
     return counts
 
 
+def on_a_kink(objective: Objective, parameters: Array, batch: Batch, rng: np.random.Generator) -> bool:
+    """Return whether any unit lies exactly on a kink, where values on both sides have other slopes.
+
+    Parameters that are 0 are moved by next to nothing, in two opposite random directions.
+    """
+    double, batch = parameters.astype(np.float64), batch.astype(np.float64)
+    moves = 1e-150 * rng.choice([-1.0, 1.0], len(double))
+    below, above = (_pieces(objective, (double + side * moves)[None], batch) for side in (-1, 1))
+    return below is not None and above is not None and not np.array_equal(below, above)
+
+
 def _pieces(objective: Objective, parameters: Array, batch: Batch) -> Array | None:
     """Return the piece of every unit, `(K, N, units)`, for `parameters` `(K, P)`; None if all are smooth."""
     chain, params = objective.network.chain, objective.network.layout.views(parameters)
