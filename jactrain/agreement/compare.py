@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jactrain.agreement.rounding import norm
 from jactrain.agreement.tolerance import Uncertainty
 from jactrain.arrays import Array
 from jactrain.network import Layout
@@ -161,14 +162,6 @@ def _agreement(g: Array, r: Array, layout: Layout, part: slice, uncertainty: Unc
 def _entry(g: Array, r: Array, position: int, layout: Layout, offset: int) -> Entry:
     name, index = layout.locate(offset + position)
     return Entry(name, index, float(g[position]), float(r[position]))
-
-
-def norm(v: Array) -> float:
-    """Return `‖v‖`, of entries that may be so small that their squares are 0, or infinite."""
-    largest = float(np.abs(v).max(initial=0.0))
-    if not math.isfinite(largest):
-        return largest
-    return largest * float(np.linalg.norm(v / largest)) if largest > 0 else 0.0
 
 
 def _cosine(g: Array, r: Array, g_norm: float, r_norm: float) -> float | None:

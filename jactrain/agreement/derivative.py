@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jactrain.agreement.rounding import FACTOR
+from jactrain.agreement.rounding import FACTOR, norm
 from jactrain.arrays import Array
 
 _DOUBLE = float(np.finfo(np.float64).eps)
@@ -64,4 +64,4 @@ def _over(apart: Array, values: Array) -> Array:
 def norm_of(array: Array, apart: Array | None = None) -> float:
     """Return the L2 norm of the entries that are not set apart."""
     array = np.asarray(array, np.float64)
-    return float(np.linalg.norm(array if apart is None else np.where(apart, 0, array)))
+    return norm(array if apart is None else np.where(apart, 0, array))

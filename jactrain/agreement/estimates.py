@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jactrain.agreement.compare import Agreement, Comparison, Verdict, compare, listed, norm, unjudged
+from jactrain.agreement.compare import Agreement, Comparison, Verdict, compare, listed, unjudged
 from jactrain.agreement.kinks import on_a_kink
+from jactrain.agreement.rounding import norm
 from jactrain.arrays import Array
 from jactrain.layers.base import Product
 from jactrain.modes.base import Exactness, GradientResult, Mode
@@ -157,7 +158,7 @@ def _verdict(
 
     mean, of_mean: of the slopes along the reference, and its standard error.
     """
-    length = float(np.linalg.norm(reference[part]))
+    length = norm(reference[part])
     if not (length > 0 and math.isfinite(mean) and math.isfinite(of_mean)):
         return replace(agreement, verdict=Verdict.UNDECIDED)
     error, explained = drawn.error[part], norm(drawn.bias[part]) + norm(rounding[part])

@@ -97,8 +97,8 @@ def _vjp(e: Examination, layer: Layer) -> Iterator[Sides]:
         "adjoint",
         _pairs(got, e.x_dot),
         _pairs(e.y_bar, truth.values),
-        e.rounded(np.sqrt(_pairs(level**2, e.x_dot**2)), terms)
-        + e.rounded(np.sqrt(_pairs(e.y_bar**2, of_truth**2)), terms)
+        e.rounded(_root_pairs(level, e.x_dot), terms)
+        + e.rounded(_root_pairs(e.y_bar, of_truth), terms)
         + norm_of(_pairs(abs(e.y_bar), truth.error)),
         e.reason(terms),
         apart=np.broadcast_to(_any_apart(truth), (STACK, STACK, e.examples)),
@@ -282,6 +282,12 @@ def _pairs(left: Array, right: Array) -> Array:
     """Return the inner products `(K, K, N)` of two stacks `(K, N, …)`, summed in float64."""
     left, right = (side.reshape(*side.shape[:2], -1).astype(np.float64) for side in (left, right))
     return np.einsum("ina,jna->ijn", left, right)
+
+
+def _root_pairs(left: Array, right: Array) -> Array:
+    """Return the roots of the inner products of the squares, of numbers whose squares may be 0 or too large."""
+    largest, other = (float(abs(side).max(initial=0.0)) or 1.0 for side in (left, right))
+    return np.sqrt(_pairs((left / largest) ** 2, (right / other) ** 2)) * largest * other
 
 
 def _leaf_pairs(bars: Array, dots: Array, per_example: bool) -> Array:

@@ -44,13 +44,19 @@ def spread(function: Callable[[Shaker | None], Array], dtype: Any, rng: np.rando
     """
     by = shaken_by(dtype)
     unshaken = function(None)
-    squares: Array = 0.0
     with np.errstate(all="ignore"):  # what overflows gives no bound, and is told so
-        for _ in range(SAMPLES):
-            change = function(Shaker(rng, by)) - unshaken
-            squares = squares + np.square(abs(change))
-        found: Array = np.sqrt(squares / SAMPLES) / by
+        changes = np.stack([abs(function(Shaker(rng, by)) - unshaken) for _ in range(SAMPLES)])
+        largest = float(changes.max(initial=0.0)) or 1.0  # whose square may be more, or less, than there is
+        found: Array = largest * np.sqrt(np.square(changes / largest).mean(0)) / by
     return np.where(np.isfinite(found), found, np.inf)
+
+
+def norm(v: Array) -> float:
+    """Return `‖v‖`, of entries that may be so small that their squares are 0, or infinite."""
+    largest = float(np.abs(v).max(initial=0.0))
+    if not math.isfinite(largest):
+        return largest
+    return largest * float(np.linalg.norm(v / largest)) if largest > 0 else 0.0
 
 
 def allowed(level: Array, dtype: Any, terms: int) -> float:
@@ -58,7 +64,7 @@ def allowed(level: Array, dtype: Any, terms: int) -> float:
     single = np.finfo(dtype)
     epsilon = float(single.eps) + float(np.finfo(np.float64).eps)
     underflow = float(single.tiny) * math.sqrt(level.size)
-    return FACTOR * math.sqrt(terms) * (epsilon * float(np.linalg.norm(level)) + underflow)
+    return FACTOR * math.sqrt(terms) * (epsilon * norm(level) + underflow)
 
 
 def reason(dtype: Any, terms: int, amplified: str = "as amplified by the rule") -> str:

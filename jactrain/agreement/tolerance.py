@@ -11,7 +11,7 @@ import numpy as np
 
 from jactrain.agreement.differences import noise_floor
 from jactrain.agreement.kinks import crossings
-from jactrain.agreement.rounding import FACTOR, Spread, losses_spread, reason, spread_of, terms_of
+from jactrain.agreement.rounding import FACTOR, Spread, losses_spread, norm, reason, spread_of, terms_of
 from jactrain.arrays import Array
 from jactrain.layers.base import Product
 from jactrain.modes.base import Exactness, GradientResult, Mode
@@ -34,7 +34,7 @@ class Uncertainty:
 
     def with_other(self, other: Uncertainty) -> Uncertainty:
         """Return what two gradients may differ by, with the reason of the one that is farther off."""
-        larger = max(self, other, key=lambda each: float(np.linalg.norm(each.entries)))
+        larger = max(self, other, key=lambda each: norm(each.entries))
         return Uncertainty(self.entries + other.entries, larger.reason, self.crossings + other.crossings)
 
 
@@ -76,14 +76,13 @@ class Tolerance:
             return 0.0
         dtype = self._parameters.dtype
         step = mode.step_in(dtype)
-        losses = float(np.linalg.norm(self.spread.losses)) / self._batch.examples
+        losses = norm(self.spread.losses) / self._batch.examples
         return math.inf if step is None else self._factor(dtype) * losses / step
 
     def _of_rounding(self, mode: Mode, result: GradientResult) -> Uncertainty:
         working = mode.working_dtype(self._parameters.dtype)
         entries = self._factor(working) * self.spread.gradient + self._underflow(mode, working)
-        length = float(np.linalg.norm(result.gradient.astype(np.float64)))
-        amplified = _ratio(float(np.linalg.norm(self.spread.gradient)), length)
+        amplified = _ratio(norm(self.spread.gradient), norm(result.gradient.astype(np.float64)))
         return Uncertainty(
             entries,
             reason(working, self.terms, f"amplified {amplified} times on the way"),
@@ -95,7 +94,7 @@ class Tolerance:
         losses = FACTOR * math.sqrt(self.terms) * self._losses_around(mode)
         with np.errstate(all="ignore"):  # what overflows is of unknown error
             floor = noise_floor(mode, objective, parameters, batch, result.gradient, losses)
-            lengths = [float(np.linalg.norm(part)) for part in floor]
+            lengths = [norm(part) for part in floor]
         largest = "rounding of the values" if lengths[1] > lengths[0] else "truncation"
         working = mode.dtype or parameters.dtype
         return Uncertainty(

@@ -25,6 +25,16 @@ _PLAIN = [
     "dropout",
 ]
 _LOSSES = ["mean_squared_error", "huber", "mean_absolute_error", "cross_entropy", "binary_cross_entropy"]
+_SCALINGS = ["standard"] * 4 + [
+    "large",
+    "small",
+    "mixed",
+    "offset",
+    "zeros",
+    "zero rows",
+    "duplicated",
+    "constant",
+]
 _INITIALIZERS = ["glorot", "he", "lecun", "orthogonal"]
 
 
@@ -61,10 +71,14 @@ def random_case(seed: int) -> RandomCase:
     parameters = objective.network.initial_parameters(rng)
     if rng.random() < 0.7:
         parameters = parameters + rng.choice([0.01, 0.3, 1.0]) * rng.standard_normal(parameters.shape)
+    if rng.random() < 0.1:
+        parameters = parameters * rng.choice([0.0, 1e-3, 10.0])
     examples = int(rng.choice([1, 2, 3, 7, 32, 64]))
     x, scaled = _inputs(rng, examples, shape)
     outputs = objective.network.output_shape[0]
     targets = _targets(rng, loss, examples, outputs)
+    if rng.random() < 0.1 and loss.kind not in ("cross_entropy", "binary_cross_entropy"):
+        targets = objective.network.outputs(parameters, x)  # a perfect fit
     noise = objective.network.draw_noise(rng, examples, dtype) if rng.random() < 0.5 else None
     batch = Batch(x.astype(dtype), targets.astype(dtype), noise)
     return RandomCase(seed, chain, objective, parameters.astype(dtype), batch, scaled)
@@ -123,7 +137,7 @@ def _plain(rng: Any, vectors: bool = True) -> Any:
 def _inputs(rng: Any, examples: int, shape: tuple[int, ...]) -> tuple[Any, str]:
     """Return inputs, sometimes badly scaled, and how they are scaled."""
     x = rng.standard_normal((examples, *shape))
-    scaling = rng.choice(["standard", "standard", "large", "small", "mixed", "offset", "zeros"])
+    scaling = rng.choice(_SCALINGS)
     if scaling == "large":
         x = x * 1e4
     elif scaling == "small":
@@ -134,6 +148,12 @@ def _inputs(rng: Any, examples: int, shape: tuple[int, ...]) -> tuple[Any, str]:
         x = x + 1e3
     elif scaling == "zeros":  # as pixels have: linear layers without bias then give exact zeros
         x = np.where(rng.random(x.shape) < 0.5, 0.0, x)
+    elif scaling == "zero rows":
+        x[:: rng.integers(1, 4)] = 0.0
+    elif scaling == "duplicated":
+        x[:] = x[:1]
+    elif scaling == "constant":
+        x[:, :1] = 7.0
     return x, str(scaling)
 
 
