@@ -285,7 +285,7 @@ def _pairs(left: Array, right: Array) -> Array:
 
 
 def _root_pairs(left: Array, right: Array) -> Array:
-    """Return the roots of the inner products of the squares, of numbers whose squares may be 0 or too large."""
+    """Return the roots of inner products of squares, of numbers whose squares may be 0 or too large."""
     largest, other = (float(abs(side).max(initial=0.0)) or 1.0 for side in (left, right))
     return np.sqrt(_pairs((left / largest) ** 2, (right / other) ** 2)) * largest * other
 

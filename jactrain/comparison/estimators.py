@@ -69,7 +69,7 @@ def estimates_along(
     it raises: it has trained, and that is what is told of it.
     """
     exact, own = Gradients(reference, experiment.objective), Gradients(mode, experiment.objective)
-    rng = generators(experiment.seed).mode
+    rng = mode_generator(experiment.seed)
     found = {}
     try:
         with np.errstate(all="ignore"):
@@ -80,6 +80,11 @@ def estimates_along(
     except Exception:  # a mode from elsewhere may raise anything
         return {}
     return found
+
+
+def mode_generator(seed: int) -> np.random.Generator:
+    """Return a new generator for a mode's draws, the same for the same `seed`."""
+    return generators(seed).mode
 
 
 def _drawn(gradients: Gradients, parameters: Array, batch: Batch, rng: np.random.Generator) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,10 +15,12 @@ from jactrain.agreement.estimates import judge as judge_draws
 from jactrain.agreement.reference import distinct, reason_of, reference_of
 from jactrain.agreement.tolerance import Tolerance
 from jactrain.arrays import Array
+from jactrain.comparison.estimators import mode_generator
 from jactrain.comparison.measure import measure_side_by_side
-from jactrain.comparison.measured import Measured, NotMeasured
+from jactrain.comparison.measured import Measured, NotMeasured, verdict_on
 from jactrain.modes.base import Exactness, Mode
 from jactrain.objective import Batch, Objective
+from jactrain.training.experiment import generators
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Row:
 
     mode: str
     exactness: str
-    verdict: str
+    verdict: Verdict | Literal["reference"]
     reason: str
     comparison: Comparison | None = None
     took: Measured | NotMeasured | None = None
@@ -44,14 +46,14 @@ class Row:
         """Return the row of comparison.json."""
         figures = {} if self.comparison is None else self.comparison.as_json()
         blocks = figures.pop("blocks", {})
-        took = self.took or NotMeasured(self.verdict, self.reason)
+        took = self.took or NotMeasured(Verdict.SKIPPED, self.reason)
         return {
             "mode": self.mode,
             "exactness": self.exactness,
             **dict.fromkeys(("relative_error", "cosine", "norm_ratio", "allowed", "worst")),
             "kinked": 0,
             **figures,
-            "verdict": self.verdict,
+            "verdict": str(self.verdict),
             "reason": self.reason,
             **took.as_json(),
             "blocks": [{"parameter": name, **block} for name, block in blocks.items()],
@@ -75,15 +77,19 @@ def compare_gradients(
     """
     reference = reference_of(configured, objective, batch.examples, parameters.dtype)
     known = distinct([reference, *(mode for mode in modes if isinstance(mode, Mode))])
-    generator = partial(np.random.default_rng, seed)
-    first, *others = measure_side_by_side(known, objective, parameters, batch, generator, budget_seconds)
-    judge = None if isinstance(first, NotMeasured) else _Judge(reference, first, objective, parameters, batch)
+    new = partial(mode_generator, seed)
+    first, *others = measure_side_by_side(known, objective, parameters, batch, new, budget_seconds)
+    judge = (
+        None
+        if isinstance(first, NotMeasured)
+        else _Judge(reference, first, objective, parameters, batch, seed)
+    )
     rows = [
         _row(mode, took, reference, judge, budget_seconds)
         for mode, took in zip(known, [first, *others], strict=True)
     ]
     unknown = [
-        Row(mode.label, "unknown", Verdict.SKIPPED.value, mode.reason)
+        Row(mode.label, "unknown", Verdict.SKIPPED, mode.reason)
         for mode in modes
         if isinstance(mode, Unknown)
     ]
@@ -94,10 +100,17 @@ class _Judge:
     """Compares what modes gave with what the reference did, at one point."""
 
     def __init__(
-        self, reference: Mode, expected: Measured, objective: Objective, parameters: Array, batch: Batch
+        self,
+        reference: Mode,
+        expected: Measured,
+        objective: Objective,
+        parameters: Array,
+        batch: Batch,
+        seed: int,
     ) -> None:
         self._point = (objective, parameters, batch)
-        self._tolerance = Tolerance(*self._point, np.random.default_rng(0))
+        self._seed = seed
+        self._tolerance = Tolerance(*self._point, generators(seed).agreement)
         self._expected = expected.gradient
         self._uncertainty = self._tolerance.of(reference, expected.result)
 
@@ -106,7 +119,7 @@ class _Judge:
         if mode.exactness in (Exactness.UNBIASED, Exactness.BIASED):
             draws = max(10, min(DRAWS, int(budget_seconds / took.seconds.median)))
             rounding = self._uncertainty.entries + self._tolerance.of_draws(mode)
-            rng = np.random.default_rng(0)
+            rng = mode_generator(self._seed)
             return judge_draws(mode, *self._point, self._expected, rounding, rng, draws)[0]
         uncertainty = self._tolerance.of(mode, took.result).with_other(self._uncertainty)
         return compare(took.gradient, self._expected, self._point[0].network.layout, uncertainty)
@@ -119,12 +132,12 @@ def _row(
     if isinstance(took, NotMeasured):
         return row(took.verdict, took.reason)
     if judge is None:
-        return row(Verdict.UNDECIDED.value, "the reference was not run")
+        return row(Verdict.UNDECIDED, "the reference was not run")
     try:
         with np.errstate(all="ignore"):  # what overflows is judged, not warned of
             comparison = judge(mode, took, budget_seconds)
     except Exception as error:  # a mode or layer from elsewhere may raise anything
-        return row(Verdict.FAILED.value, reason_of(error))
+        return row(verdict_on(error), reason_of(error))
     if mode == reference:
         return row("reference", "what the others are compared with", comparison)
-    return row(str(comparison.verdict), comparison.reason, comparison)
+    return row(comparison.verdict or Verdict.UNDECIDED, comparison.reason, comparison)

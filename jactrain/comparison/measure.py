@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jactrain.agreement.compare import Verdict
 from jactrain.agreement.reference import reason_of
 from jactrain.arrays import Array
-from jactrain.comparison.measured import Measured, NotMeasured, too_long
+from jactrain.comparison.measured import Measured, NotMeasured, too_long, verdict_on
 from jactrain.comparison.prediction import measured_rate, predicted_seconds
-from jactrain.comparison.subject import GeneratorFactory, Subject
-from jactrain.errors import UsageError
+from jactrain.comparison.stopwatch import GeneratorFactory, Stopwatch
 from jactrain.modes.base import Mode
 from jactrain.objective import Batch, Objective
 
@@ -30,10 +30,10 @@ def measure(
     """
     plan = mode.prepare(objective, batch.examples, parameters.dtype)
     predicted = predicted_seconds(plan, measured_rate(plan, parameters, batch, rng_factory()))
-    subject = Subject(plan, predicted, parameters, batch, rng_factory, budget_seconds)
-    while not subject.done:
-        subject.repeat()
-    return subject.measured()
+    stopwatch = Stopwatch(plan, predicted, parameters, batch, rng_factory, budget_seconds)
+    while not stopwatch.done:
+        stopwatch.repeat()
+    return stopwatch.measured()
 
 
 def measure_side_by_side(
@@ -51,7 +51,7 @@ def measure_side_by_side(
     others.
     """
     found: dict[int, Measured | NotMeasured] = {}
-    waiting: dict[int, Subject] = {}
+    waiting: dict[int, Stopwatch] = {}
     for index, mode in enumerate(modes):
         plan = None
         try:
@@ -59,22 +59,20 @@ def measure_side_by_side(
             predicted = predicted_seconds(plan, measured_rate(plan, parameters, batch, rng_factory()))
             if predicted > budget_seconds:
                 reason = too_long("a gradient", predicted, budget_seconds)
-                found[index] = NotMeasured("skipped", reason, plan, predicted)
+                found[index] = NotMeasured(Verdict.SKIPPED, reason, plan, predicted)
                 continue
-            waiting[index] = Subject(plan, predicted, parameters, batch, rng_factory, budget_seconds)
-        except UsageError as error:  # the network or the batch does not admit it
-            found[index] = NotMeasured("skipped", str(error), plan)
+            waiting[index] = Stopwatch(plan, predicted, parameters, batch, rng_factory, budget_seconds)
         except Exception as error:  # a mode from elsewhere may raise anything
-            found[index] = NotMeasured("failed", reason_of(error), plan)
+            found[index] = NotMeasured(verdict_on(error), reason_of(error), plan)
     while waiting:
-        for index, subject in list(waiting.items()):
+        for index, stopwatch in list(waiting.items()):
             try:
-                subject.repeat()
+                stopwatch.repeat()
             except Exception as error:  # as above
-                found[index] = NotMeasured("failed", reason_of(error), subject.plan)
+                found[index] = NotMeasured(verdict_on(error), reason_of(error), stopwatch.plan)
                 del waiting[index]
                 continue
-            if subject.done:
-                found[index] = subject.measured()
+            if stopwatch.done:
+                found[index] = stopwatch.measured()
                 del waiting[index]
     return [found[index] for index in range(len(modes))]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+from jactrain.agreement.compare import Verdict
 from jactrain.arrays import Array
+from jactrain.errors import UsageError
 from jactrain.linearization import Work
 from jactrain.modes.base import GradientResult, Plan
 
@@ -66,12 +68,9 @@ class Measured:
 
 @dataclass(frozen=True)
 class NotMeasured:
-    """A mode that was `skipped` for its predicted seconds, or `failed`, with the reason in words.
+    """A mode that was skipped, or failed, with the reason in words; plan: None where there could be none."""
 
-    plan: None where there could be none.
-    """
-
-    verdict: str
+    verdict: Verdict
     reason: str
     plan: Plan | None = None
     predicted_seconds: float | None = None
@@ -86,6 +85,11 @@ class NotMeasured:
             "work": None,
             "multiply_adds": {"predicted": plan.multiply_adds if plan else None, "counted": None},
         }
+
+
+def verdict_on(error: Exception) -> Verdict:
+    """Return what becomes of a mode that raised: a UsageError says that the network does not admit it."""
+    return Verdict.SKIPPED if isinstance(error, UsageError) else Verdict.FAILED
 
 
 def too_long(what: str, predicted: float, budget: float) -> str:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from math import sqrt
 from typing import Any
 
-import numpy as np
-
 from jactrain.agreement.reference import distinct, reference_of
+from jactrain.comparison.crossovers import crossover, multiply_adds_of, seconds_of
+from jactrain.comparison.estimators import mode_generator
 from jactrain.comparison.measure import measure_side_by_side
 from jactrain.comparison.measured import Measured, NotMeasured
 from jactrain.comparison.prediction import measured_rate, predicted_seconds
 from jactrain.comparison.sizes import CHANGES, Problem, problem
-from jactrain.comparison.trends import Cost, Costs, crossover, exponent
+from jactrain.comparison.trends import exponent
 from jactrain.config.build import check
 from jactrain.config.models import Config
 from jactrain.data.base import Outline
@@ -62,24 +61,18 @@ def compare_scaling(
     for size in chosen:
         grown = problem(config, outline, along, size)
         parameters[size] = grown.objective.network.size
-        new = partial(np.random.default_rng, config.seed)
-        found[size] = measure_side_by_side(compared, *grown, new, share)
-    by_mode = [{size: found[size][index] for size in chosen} for index in range(len(compared))]
+        found[size] = measure_side_by_side(compared, *grown, partial(mode_generator, config.seed), share)
+    rows = [
+        _row(mode, {size: found[size][index] for size in chosen}, parameters)
+        for index, mode in enumerate(compared)
+    ]
     return {
         "along": along,
         "sizes": chosen,
         "examples": config.training.batch_size,
         "fitted": not sizes,
-        "modes": [_row(mode, own, parameters) for mode, own in zip(compared, by_mode, strict=True)],
-        "crossovers": [
-            crossover(
-                (reference.label, mode.label),
-                along,
-                (_seconds(by_mode[0]), _seconds(own)),
-                (_predicted(by_mode[0]), _predicted(own)),
-            )
-            for mode, own in zip(compared[1:], by_mode[1:], strict=True)
-        ],
+        "modes": rows,
+        "crossovers": [crossover(along, rows[0], row) for row in rows[1:]],
     }
 
 
@@ -102,41 +95,26 @@ def _expected(grown: Problem, modes: Sequence[Mode]) -> Iterator[float]:
     for mode in modes:
         try:
             plan = mode.prepare(objective, batch.examples, parameters.dtype)
-            rng = np.random.default_rng(0)
-            yield predicted_seconds(plan, measured_rate(plan, parameters, batch, rng))
+            yield predicted_seconds(plan, measured_rate(plan, parameters, batch, mode_generator(0)))
         except Exception:  # noqa: S112 - it gets its reason when it is measured
             continue
 
 
 def _row(mode: Mode, own: dict[int, _Found], parameters: dict[int, int]) -> dict[str, Any]:
-    return {
-        "mode": mode.label,
-        "exponent": {
-            "measured": exponent({size: cost.value for size, cost in _seconds(own).items()}),
-            "predicted": exponent({size: cost.value for size, cost in _predicted(own).items()}),
-        },
-        "points": [
-            {
-                "size": size,
-                "parameters": parameters[size],
-                "seconds": found.as_json()["seconds"],
-                "multiply_adds": found.plan.multiply_adds if found.plan else None,
-                "peak_bytes": found.as_json()["peak_bytes"],
-                "reason": found.reason if isinstance(found, NotMeasured) else "",
-            }
-            for size, found in own.items()
-        ],
-    }
-
-
-def _seconds(own: dict[int, _Found]) -> Costs:
-    return {
-        # About two standard errors of the median.
-        size: Cost(found.seconds.median, 2 * found.seconds.iqr / sqrt(found.seconds.repeats))
+    points = [
+        {
+            "size": size,
+            "parameters": parameters[size],
+            "seconds": found.as_json()["seconds"],
+            "multiply_adds": found.plan.multiply_adds if found.plan else None,
+            "peak_bytes": found.as_json()["peak_bytes"],
+            "reason": found.reason if isinstance(found, NotMeasured) else "",
+        }
         for size, found in own.items()
-        if isinstance(found, Measured)
-    }
-
-
-def _predicted(own: dict[int, _Found]) -> Costs:
-    return {size: Cost(found.plan.multiply_adds) for size, found in own.items() if found.plan}
+    ]
+    row = {"mode": mode.label, "points": points}
+    measured, predicted = (
+        exponent({size: cost.value for size, cost in costs.items()})
+        for costs in (seconds_of(row), multiply_adds_of(row))
+    )
+    return {**row, "exponent": {"measured": measured, "predicted": predicted}}

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from jactrain.agreement.reference import distinct, reason_of, reference_of
-from jactrain.comparison.estimators import Estimate, estimates_along, finite
-from jactrain.comparison.measured import too_long
+from jactrain.comparison.estimators import Estimate, estimates_along, finite, mode_generator
+from jactrain.comparison.measured import too_long, verdict_on
 from jactrain.comparison.prediction import measured_rate, predicted_seconds
 from jactrain.comparison.trajectory import Trajectory, metric_of, trained
 from jactrain.config.build import build
@@ -19,11 +19,12 @@ from jactrain.config.models import Config
 from jactrain.errors import UsageError
 from jactrain.modes.base import Exactness, Mode
 from jactrain.objective import Batch
-from jactrain.training.experiment import Experiment, generators
+from jactrain.training.experiment import Experiment
 
-# label of the mode, epochs done of all its seeds, and how many there are.
-Progress = Callable[[str, int, int], None]
+# Label of the mode, seed, epochs done, and how many there are.
+Progress = Callable[[str, int, int, int], None]
 
+GROWN = "its loss has grown; all modes train with the configuration's learning rate"
 _DRAWS, _POINTS = 50, 5
 
 
@@ -38,17 +39,18 @@ def compare_training(
 
     For each seed all have the same split, initial parameters, order of batches and noise, and train all
     epochs: early stopping is off. The reference, which need not be listed, is the configuration's mode if it
-    is exact, else reverse; it comes first. A mode whose training over all seeds is predicted to take more
-    than `budget_seconds` is skipped; one that raises has failed; one whose loss is no longer finite has
-    diverged, and keeps the epochs before. Bias and variance of estimators are those of fifty draws, fewer if
-    the budget is short. Nothing else changes from one call to the next but the seconds.
+    is exact, else reverse; it comes first. A mode that the network does not admit, or whose training over
+    all seeds is predicted to take more than `budget_seconds`, is skipped; one that raises has failed; one
+    whose loss is no longer finite has diverged, and keeps the epochs before; one whose loss is higher at the
+    end has that as its reason. Bias and variance of estimators are those of fifty draws, fewer if the budget
+    is short. Nothing else changes from one call to the next but the seconds.
 
     Raises ConfigurationError for a configuration that cannot be built, and UsageError without a seed.
     """
     if not seeds:
         raise UsageError("no seed is given to train with; give one at least")
     experiment = _experiment(config, seeds[0])
-    batch = _batch(experiment)
+    batch = experiment.first_batch(experiment.settings.batch_size, noise=False)
     reference = reference_of(config.mode, experiment.objective, batch.examples, experiment.dtype)
     rows = [_Row(mode) for mode in distinct([reference, *modes])]
     for row in rows:
@@ -59,9 +61,9 @@ def compare_training(
         known: Trajectory = {}
         for row in rows:
             if row.waiting and row.mode == reference:
-                known = row.train(experiment, None, len(seeds), progress)
+                known = row.train(experiment, None, progress)
             elif row.waiting:
-                row.train(experiment, known, len(seeds), progress)
+                row.train(experiment, known, progress)
         if index == 0:
             kept = _thinned(known)
     experiment = _experiment(config, seeds[0])
@@ -90,13 +92,13 @@ class _Row:
 
     def admit(self, experiment: Experiment, batch: Batch, seeds: int, budget: float) -> None:
         """Refuse a mode that cannot run, and one that would take too long."""
-        rng = generators(experiment.seed).mode
+        rng = mode_generator(experiment.seed)
         parameters = experiment.initial_parameters
         try:
             plan = self.mode.prepare(experiment.objective, batch.examples, experiment.dtype)
             self._seconds = predicted_seconds(plan, measured_rate(plan, parameters, batch, rng))
         except Exception as error:  # a mode from elsewhere may raise anything
-            self._refusal = "failed", reason_of(error)
+            self._refusal = verdict_on(error).value, reason_of(error)
             return
         # The last batch of an epoch may be a part of one.
         steps = seeds * experiment.settings.epochs * len(experiment.training.x) / batch.examples
@@ -105,14 +107,13 @@ class _Row:
             self._refusal = "skipped", too_long(what, steps * self._seconds, budget)
 
     def train(
-        self, experiment: Experiment, known: Trajectory | None, seeds: int, progress: Progress | None
+        self, experiment: Experiment, known: Trajectory | None, progress: Progress | None
     ) -> Trajectory:
-        """Train once more, beside the reference's parameters, if not the reference; return the own ones."""
-        epochs, before = experiment.settings.epochs, len(self.runs)
+        """Train once more, beside the reference's parameters; return these, found here if `known` is None."""
 
         def told(epoch: int) -> None:
             if progress is not None:
-                progress(self.mode.label, before * epochs + epoch, seeds * epochs)
+                progress(self.mode.label, experiment.seed, epoch, experiment.settings.epochs)
 
         run, points = trained(replace(experiment, mode=self.mode), known, told)
         self.runs.append(run)
@@ -122,8 +123,10 @@ class _Row:
         self, experiment: Experiment, batch: Batch, reference: Mode, kept: Trajectory, budget: float
     ) -> dict[str, Any]:
         """Return the row of comparison.json; bias and variance are measured here."""
-        status, reason = self._refusal or _status(self.runs)
         finished = [run for run in self.runs if run["status"] == "finished"]
+        status, reason = self._refusal or _status(self.runs)
+        if status == "finished" and _has_grown(finished):
+            reason = GROWN
         # What exact and truncated modes lack is not told by draws: they are asked for the angle at the start.
         drawn = self.mode.exactness in (Exactness.UNBIASED, Exactness.BIASED)
         points = kept if drawn else dict(list(kept.items())[:1])
@@ -153,12 +156,6 @@ def _experiment(config: Config, seed: int) -> Experiment:
     return build(config.model_copy(update={"seed": seed, "agreement": None}))
 
 
-def _batch(experiment: Experiment) -> Batch:
-    """Return the first batch of the training part, without noise."""
-    part, count = experiment.training, experiment.settings.batch_size
-    return Batch(part.x[:count], part.targets[:count])
-
-
 def _thinned(points: Trajectory) -> Trajectory:
     """Return the start, the end and some points between them."""
     steps = sorted(points)
@@ -173,6 +170,12 @@ def _status(runs: list[dict[str, Any]]) -> tuple[str, str]:
             if run["status"] == status:
                 return status, f"seed {run['seed']}: {run['reason']}"
     return "finished", ""
+
+
+def _has_grown(runs: list[dict[str, Any]]) -> bool:
+    """Tell whether the median loss is higher at the end of `runs` than at their start."""
+    first, last = (_spread([run["train_loss"][end] for run in runs]) for end in (0, -1))
+    return first is not None and last is not None and last["median"] > first["median"]
 
 
 def _spread(numbers: list[float | None]) -> dict[str, float] | None:

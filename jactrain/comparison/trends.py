@@ -9,15 +9,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jactrain.comparison.wording import digits
+
 # Times that differ by less count as the same: machines do not repeat themselves more nearly.
-_SAME = 0.1
+SAME = 0.1
 
 
 class Cost(NamedTuple):
-    """A cost at one size, and how far apart two of them have to be to differ."""
+    """A cost at one size, and how far it may be off: costs nearer than both together are the same."""
 
     value: float
-    spread: float = 0.0
+    noise: float = 0.0
 
 
 Costs = Mapping[int, Cost]  # by size
@@ -26,16 +28,18 @@ Costs = Mapping[int, Cost]  # by size
 class Order(NamedTuple):
     """Which of two modes is cheaper along the sizes.
 
-    at: where it changes, interpolated, None if it does not; cheaper: 0 or 1, the one that is cheaper where
-    they differ (below `at`), None where they nowhere do; everywhere: whether they differ at all sizes; ends:
-    the least and the greatest size that both have; ratios: what the second costs there over the first.
+    at: where it changes first, interpolated, None if it does not; again: whether it then changes back;
+    cheaper: 0 or 1, the one that is cheaper where they differ (below `at`), None where they nowhere do;
+    everywhere: whether they differ at all sizes; ends: the least and the greatest size at which they differ;
+    ratios: what the second costs there over the first.
     """
 
     at: float | None
+    again: bool
     cheaper: int | None
     everywhere: bool
-    ends: tuple[int, int]
-    ratios: tuple[float, float]
+    ends: tuple[int, ...]
+    ratios: tuple[float, ...]
 
 
 def exponent(costs: Mapping[int, float]) -> float | None:
@@ -53,7 +57,7 @@ def exponent(costs: Mapping[int, float]) -> float | None:
 def order(first: Costs, second: Costs, tolerance: float) -> Order | None:
     """Return how two modes' costs are ordered, where both are known; None for fewer than two sizes.
 
-    Costs count as different if they are further apart than their spreads and `tolerance` of the smaller;
+    Costs count as different if they are further apart than their noise and `tolerance` of the smaller;
     the order changes between two sizes where they differ, once this way and once the other.
     """
     sizes = sorted(set(first) & set(second))
@@ -61,25 +65,26 @@ def order(first: Costs, second: Costs, tolerance: float) -> Order | None:
         return None
     ratios = {size: log(second[size].value / first[size].value) for size in sizes}
     decided = [size for size in sizes if _differ(first[size], second[size], tolerance)]
+    changes = [(size, after) for size, after in pairwise(decided) if ratios[size] * ratios[after] < 0]
     at = None
-    for size, after in pairwise(decided):
-        if ratios[size] * ratios[after] < 0:
-            share = ratios[size] / (ratios[size] - ratios[after])
-            at = exp(log(size) + share * (log(after) - log(size)))
-            break
-    ends = sizes[0], sizes[-1]
+    if changes:
+        size, after = changes[0]
+        share = ratios[size] / (ratios[size] - ratios[after])
+        at = exp(log(size) + share * (log(after) - log(size)))
+    ends = (decided[0], decided[-1]) if decided else ()
     return Order(
         at=at,
+        again=len(changes) > 1,
         cheaper=int(ratios[decided[0]] < 0) if decided else None,
         everywhere=decided == sizes,
         ends=ends,
-        ratios=(exp(ratios[ends[0]]), exp(ratios[ends[1]])),
+        ratios=tuple(exp(ratios[size]) for size in ends),
     )
 
 
 def _differ(first: Cost, second: Cost, tolerance: float) -> bool:
     apart = abs(first.value - second.value)
-    return apart > max(first.spread + second.spread, tolerance * min(first.value, second.value))
+    return apart > max(first.noise + second.noise, tolerance * min(first.value, second.value))
 
 
 def sentence(names: Sequence[str], along: str, measured: Order | None, predicted: Order | None) -> str:
@@ -97,12 +102,16 @@ def _clause(names: Sequence[str], along: str, found: Order) -> str:
         return f"{names[0]} and {names[1]} cost the same"
     cheaper, dearer = names[found.cheaper], names[1 - found.cheaper]
     if found.at is not None:
-        return f"{cheaper} is cheaper below {_place(along, found.at)}, {dearer} above"
-    least, greatest = (1 / ratio if found.cheaper else ratio for ratio in found.ratios)
+        again = ", and the order changes again above" if found.again else ""
+        return f"{cheaper} is cheaper below {_place(along, found.at)}, {dearer} above{again}"
+    least, greatest = (digits(1 / ratio if found.cheaper else ratio, 3) for ratio in found.ratios)
+    first, last = (_place(along, size) for size in found.ends)
+    if first == last:
+        return f"{cheaper} is cheaper at {first} alone, where {dearer} takes {least} times as much"
+    where = "throughout" if found.everywhere else "wherever they differ"
     return (
-        f"{cheaper} is cheaper {'throughout' if found.everywhere else 'where they differ'}: {dearer} takes "
-        f"{least:.3g} times as much at {_place(along, found.ends[0])}, {greatest:.3g} times at "
-        f"{_place(along, found.ends[1])}"
+        f"{cheaper} is cheaper {where}: {dearer} takes {least} times as much at {first}, {greatest} times at "
+        f"{last}"
     )
 
 
@@ -111,19 +120,3 @@ def _place(along: str, size: float) -> str:
     if along == "outputs":
         return f"{number} output{'' if size == 1 else 's'}"
     return f"{along} {number}"
-
-
-def crossover(
-    names: Sequence[str],
-    along: str,
-    measured: tuple[Costs, Costs],
-    predicted: tuple[Costs, Costs],
-) -> dict[str, object]:
-    """Return the entry of comparison.json for two modes: where their order changes, and a sentence."""
-    by_clock, by_count = order(*measured, _SAME), order(*predicted, 0.0)
-    return {
-        "modes": list(names),
-        "measured_at": by_clock.at if by_clock else None,
-        "predicted_at": by_count.at if by_count else None,
-        "sentence": sentence(names, along, by_clock, by_count),
-    }

@@ -51,14 +51,16 @@ def compared(config: Config, objective: Objective, mistakes: list[Mistake]) -> C
 
 
 def every_mode(config: Config) -> list[Mode]:
-    """Return all modes, each once: reverse, those that `config` names, and the others' defaults.
+    """Return all modes, each once: reverse, those that `config` names, the others' defaults, the recursion.
 
-    `auto` is left out, as it is one of the others.
+    The recursion is forward seeded by parameters, as it is first written. `auto` is left out, as it is one
+    of the others.
     """
     listed = config.agreement.modes if config.agreement else []
     others = [modes.resolve(name) for name in modes.names()]
+    literal = modes.resolve({"forward": {"seeds": "parameters"}})
     chosen: list[Mode] = []
-    for mode in [modes.resolve("reverse"), config.mode, *listed, *others]:
+    for mode in [modes.resolve("reverse"), config.mode, *listed, *others, literal]:
         if mode not in chosen and mode.kind != "auto":
             chosen.append(mode)
     return chosen

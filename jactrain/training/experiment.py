@@ -12,7 +12,7 @@ from jactrain.data.base import Task
 from jactrain.data.preparation import Scaling
 from jactrain.modes.base import Mode
 from jactrain.network import Network
-from jactrain.objective import Objective
+from jactrain.objective import Batch, Objective
 from jactrain.optimizers.base import Optimizer
 from jactrain.training.settings import TrainingSettings
 
@@ -76,3 +76,15 @@ class Experiment:
     def network(self) -> Network:
         """The network."""
         return self.objective.network
+
+    def first_batch(self, count: int, noise: bool = True) -> Batch:
+        """Return the first `count` training examples, all if they are fewer, with the seed's first noise.
+
+        noise: False for none, as where the network is evaluated.
+        """
+        x, targets, _ = self.training
+        x, targets = x[:count], targets[:count]
+        if not noise:
+            return Batch(x, targets)
+        drawn = self.network.draw_noise(generators(self.seed).noise, len(x), self.dtype)
+        return Batch(x, targets, drawn)

@@ -1,10 +1,18 @@
 """`jactrain compare`: rows for all modes, whatever becomes of some."""
 
+import contextlib
 import json
+import os
+import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from jactrain.modes import modes
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -34,8 +42,10 @@ def test_every_mode_is_a_row_with_figures_and_a_page_is_written(jactrain: Callab
         assert row["work"]["forward"] > 0
         assert row["blocks"][0]["parameter"] == "linear_1/weight"
     assert rows["feedback_alignment"]["verdict"] == "not comparable"
-    assert comparison["headline"].startswith("forward agrees with reverse to ")
-    assert "because for 35 parameters it applies" in comparison["headline"]
+    assert rows["forward(seeds=parameters)"]["verdict"] == "agree"
+    literal = "forward(seeds=parameters), the recursion as it is first written, agrees with reverse to "
+    assert comparison["headline"].startswith(literal)
+    assert " forward, factored, agrees with reverse to " in comparison["headline"]
 
 
 def test_modes_that_do_not_exist_or_cannot_run_are_rows_with_their_reason(
@@ -44,7 +54,7 @@ def test_modes_that_do_not_exist_or_cannot_run_are_rows_with_their_reason(
     orthogonal = "{random_forward: {directions: 99, distribution: orthogonal}}"
     asked = f"revers, {{forward: {{memory: 1}}}}, {orthogonal}, forward"
     done = jactrain("compare", toy(), "--modes", asked, "--json")
-    assert done.code == 0
+    assert done.code == 2
     rows = rows_of(done)
     assert next(iter(rows)) == "reverse"
     assert "did you mean reverse?" in rows["revers"]["reason"]
@@ -99,12 +109,95 @@ def test_the_tables_say_what_the_json_says(jactrain: Callable, toy: Callable) ->
         "forward agrees with reverse",
         "✓ agree",
         "= reference",
-        "training, 1 epoch, over seed 0;",
-        "growth with depth",
+        "training, 1 epoch, over seed 0:",
+        "by depth",
     ):
         assert told in done.out
     assert done.out.splitlines()[-1].endswith("report.html")
-    assert "trained by forward" in done.err
+    assert done.err.splitlines() == [f"trained by {mode}, seed 0: 1 epoch" for mode in ("reverse", "forward")]
+
+
+def test_a_mode_is_asked_for_as_tables_print_it_or_as_configurations_have_it(
+    jactrain: Callable, toy: Callable
+) -> None:
+    for asked in ("forward(seeds=parameters)", "{forward: {seeds: parameters}}"):
+        done = jactrain(
+            "compare", toy(), "--modes", f"{asked}, spsa(directions=2, distribution=gaussian)", "--json"
+        )
+        assert done.code == 0
+        assert list(rows_of(done)) == [
+            "reverse",
+            "forward(seeds=parameters)",
+            "spsa(directions=2, distribution=gaussian)",
+        ]
+    told = shlex.split(json.loads(done.out)["command"])
+    assert told[:2] == ["jactrain", "compare"]
+    assert told[4].startswith("{forward: {seeds: parameters}}, spsa(")
+
+
+def test_an_interrupted_comparison_exits_with_130_and_leaves_nothing(
+    jactrain: Callable, toy: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(modes.get("spsa"), "differentiate", interrupt)
+    done = jactrain("compare", toy(), "--modes", "spsa", "--figures", "deep/figures", "--runs", "some/runs")
+    assert (done.code, done.out) == (130, "")
+    assert done.err == "interrupted; nothing written\n"
+    assert [path.name for path in Path().iterdir()] == ["toy.yaml"]
+
+
+def test_a_mode_that_raises_is_a_row_and_ends_with_1(
+    jactrain: Callable, toy: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("by \x1b[31mdesign")
+
+    monkeypatch.setattr(modes.get("spsa"), "differentiate", broken)
+    done = jactrain("compare", toy(), "--modes", "spsa,forward", "--train")
+    assert done.code == 1
+    assert (
+        "1 mode agrees with reverse, 1 has failed (spsa: ZeroDivisionError: by \\x1b[31mdesign)." in done.out
+    )
+    assert " spsa: failed: ZeroDivisionError: by \\x1b[31mdesign\n" in done.out
+    assert "\x1b" not in done.out
+
+
+def on_a_terminal(command: list[str]) -> tuple[int, str]:
+    """Return the exit code of `command` and what it shows on a terminal of 80 columns."""
+    terminal, end = os.openpty()
+    environment = {**os.environ, "COLUMNS": "80", "TERM": "dumb"}
+    running = subprocess.Popen(command, stdin=end, stdout=end, stderr=end, env=environment)
+    os.close(end)
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal is gone when the program is
+        while data := os.read(terminal, 4096):
+            shown += data
+    os.close(terminal)
+    return running.wait(), shown.decode()
+
+
+WIDE = "activity_perturbation(directions=3, distribution=gaussian), forward(seeds=parameters)"
+
+
+def test_on_a_terminal_of_80_columns_no_line_is_longer_and_no_number_is_broken(toy: Callable) -> None:
+    pytest.importorskip("pty")
+    arguments = ["compare", str(toy()), "--modes", f"{WIDE}, spsa, direct_feedback_alignment", "--train"]
+    arguments += ["--seeds", "2", "--scaling", "width", "--sizes", "1,2,3,4,5,6,7", "--budget", "2"]
+    program = "import sys; from jactrain.cli import main; sys.argv[0] = 'jactrain'; main()"
+    code, shown = on_a_terminal([sys.executable, "-c", program, *arguments])
+    assert code == 0
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).replace("\r\n", "\n").split("\n")
+    assert max(len(line.rpartition("\r")[2]) for line in lines[:-2]) <= 80
+    told = "\n".join(lines)
+    assert "epoch 1 of 1, seed 1, by spsa" in told
+    assert any(line.strip() == "(directions=3)" for line in lines)
+    assert "…" not in told
+    rows = [line.split() for line in lines if line.startswith("spsa  ")]
+    assert len(rows) == 5  # agreement, cost, training, and two of growth
+    number = re.compile(r"[-–+\d.,e%]+|[KMG]?i?B|±|\?|✓|not|comparable|agree|/")
+    assert [word for row in rows for word in row[1:] if not number.fullmatch(word)] == []
 
 
 @pytest.mark.parametrize(
@@ -112,6 +205,16 @@ def test_the_tables_say_what_the_json_says(jactrain: Callable, toy: Callable) ->
     [
         (["--sizes", "0"], "whole numbers from 1"),
         (["--sizes", "wide"], "whole numbers from 1"),
+        (["--seeds", 2], "add --train"),
+        (["--sizes", "4,8"], "--sizes need --scaling"),
+        (["--budget", 0], "seconds above 0, not 0"),
+        (["--budget", "nan"], "seconds above 0, not nan"),
+        (["--budget", "inf"], "seconds above 0, not inf"),
+        (["--figures", "toy.yaml"], "toy.yaml is a file"),
+        (["--figures", "toy.yaml/figures"], "toy.yaml/figures cannot be made"),
+        (["--runs", "toy.yaml", "--figures", "figures"], "cannot be made: Not a directory"),
+        (["--set", "training.batch_size=9999"], "9999"),
+        (["--scaling", "width", "--set", "network=[linear]"], "no hidden linear layer"),
         (["--modes", ","], "--modes"),
         (["--modes", "{forward"], "--modes"),
     ],
@@ -122,7 +225,7 @@ def test_wrong_usage_ends_with_2_and_writes_nothing(
     done = jactrain("compare", toy(), *arguments)
     assert done.code == 2
     assert told in done.err
-    assert not Path("runs").exists()
+    assert [path.name for path in Path().iterdir()] == ["toy.yaml"]
 
 
 def test_a_wrong_layer_shows_as_a_disagreement_and_ends_with_1(jactrain: Callable, toy: Callable) -> None:

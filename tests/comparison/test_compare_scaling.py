@@ -3,13 +3,18 @@
 import json
 
 import pytest
+from pydantic import Field
 
+from jactrain.comparison.crossovers import crossover, crossover_lines
 from jactrain.comparison.scaling import compare_scaling
 from jactrain.comparison.sizes import problem
-from jactrain.comparison.trends import Cost, crossover, exponent, order
+from jactrain.comparison.trends import Cost as Taken
+from jactrain.comparison.trends import exponent, order
 from jactrain.config.build import check
 from jactrain.errors import UsageError
+from jactrain.layers.base import Cost, Layer, layers
 from jactrain.layers.linear import Linear
+from jactrain.layers.residual import Residual
 from jactrain.modes import modes
 
 DEEP = [
@@ -63,6 +68,50 @@ def test_a_residual_block_grows_within_and_stays_as_wide_as_its_input(small) -> 
         12,
     )
     assert [layer.units for layer in in_front.objective.links[0].layer.network] == [12, 10]
+
+
+@pytest.fixture
+def custom(monkeypatch: pytest.MonkeyPatch):
+    """Register a dense layer and a block that are none of the project's own, for one test."""
+    monkeypatch.setattr(layers, "_kinds", dict(layers._kinds))
+
+    @layers.register("own_dense")
+    class OwnDense(Layer):
+        """Sums of the inputs, the same in every unit, of which there are 64 at most; it has no parameters."""
+
+        units: int = Field(3, le=64)
+
+        def output_shape(self, input_shape):
+            return (self.units,)
+
+        def cost(self, input_shape):
+            return Cost(*(input_shape[0] * self.units,) * 5)
+
+        def forward(self, xp, params, x, noise=None):
+            return x.sum(-1, keepdims=True) * xp.ones(self.units, x.dtype), x.shape[-1]
+
+        def jvp(self, xp, params, residual, x_dot):
+            return x_dot.sum(-1, keepdims=True) * xp.ones(self.units, x_dot.dtype)
+
+        def vjp(self, xp, params, residual, y_bar):
+            return y_bar.sum(-1, keepdims=True) * xp.ones(residual, y_bar.dtype)
+
+    @layers.register("own_block")
+    class OwnBlock(Residual):
+        """A residual block by another name."""
+
+
+def test_layers_and_blocks_from_elsewhere_grow_as_the_project_s_own(small, custom) -> None:
+    block = {"own_block": {"network": [{"own_dense": {"units": 5}}, "tanh", {"own_dense": {"units": 4}}]}}
+    config = small(network=[{"own_dense": {"units": 4}}, block, "linear"])
+    first, middle, last = (link.layer for link in grown(config, "width", 12).objective.links)
+    assert [first.units, *(layer.units for layer in middle.network[::2]), last.units] == [12, 12, 12, 1]
+    assert kinds(grown(config, "depth", 3)) == ["own_dense", *["own_block"] * 3, "linear"]
+    dense = small(network=["layer_norm", {"own_dense": {"units": 4}}, "tanh", {"own_dense": {"units": 1}}])
+    assert kinds(grown(dense, "depth", 2)) == ["layer_norm", *["own_dense", "tanh"] * 2, "own_dense"]
+    assert grown(dense, "outputs", 5).objective.network.output_shape == (5,)
+    with pytest.raises(UsageError, match="own_dense refuses 65: Input should be less than or equal to 64"):
+        grown(dense, "width", 65)
 
 
 def test_depth_is_the_number_of_copies_of_the_last_hidden_block(small) -> None:
@@ -137,12 +186,8 @@ def test_predicted_work_grows_with_the_power_of_theory_and_everything_is_json(sm
     literal = {"forward": {"seeds": "parameters"}}
     found = compare_scaling(config, chosen("reverse", literal), "width", [256, 64, 128, 256], 0.3)
     json.dumps(found, allow_nan=False)
-    assert (found["along"], found["sizes"], found["examples"], found["fitted"]) == (
-        "width",
-        [64, 128, 256],
-        2,
-        False,
-    )
+    assert (found["along"], found["sizes"], found["examples"]) == ("width", [64, 128, 256], 2)
+    assert not found["fitted"]
     reverse, forward = found["modes"]
     # The square of the width between the hidden layers, and for the literal recursion another one: as many
     # columns. The layers at both ends grow with a power less.
@@ -198,20 +243,83 @@ def test_a_power_law_gives_its_exponent() -> None:
 
 def test_an_order_changes_where_the_costs_do_and_not_within_their_spread() -> None:
     line, square = (
-        {n: Cost(16.0 * n) for n in (2, 8, 32, 128)},
-        {n: Cost(float(n * n)) for n in (2, 8, 32, 128)},
+        {n: Taken(16.0 * n) for n in (2, 8, 32, 128)},
+        {n: Taken(float(n * n)) for n in (2, 8, 32, 128)},
     )
     assert order(square, line, 0.0).at == pytest.approx(16)
     noisy = {
-        n: Cost(cost.value * factor, 5.0 * n)
+        n: Taken(cost.value * factor, 5.0 * n)
         for (n, cost), factor in zip(line.items(), (0.9, 1.2, 0.9, 1.2), strict=True)
     }
     assert order(line, noisy, 0.1).at is None
-    assert order(line, {2: Cost(1.0)}, 0.0) is None
-    assert crossover(("a", "b"), "width", (line, noisy), (square, line)) == {
-        "modes": ["a", "b"],
-        "measured_at": None,
-        "predicted_at": pytest.approx(16),
-        "sentence": "measured: a and b cost the same; predicted multiply-adds: a is cheaper below width "
-        "about 16, b above",
+    assert order(line, {2: Taken(1.0)}, 0.0) is None
+
+
+def growth(mode, seconds, multiply_adds=None):
+    """Return a mode of `scaling` by its costs at 2, 8, 32, …."""
+    return {
+        "mode": mode,
+        "points": [
+            {
+                "size": 2 * 4**n,
+                "seconds": took and {"median": took, "iqr": took / 100, "repeats": 4},
+                "multiply_adds": (multiply_adds or seconds)[n],
+            }
+            for n, took in enumerate(seconds)
+        ],
     }
+
+
+LINE, SQUARE = [32, 128, 512, 2048], [4, 64, 1024, 16384]
+CUBE, NEAR = [40, 2560, 163840, 10485760], [33, 124, 530, 1990]
+
+
+def test_a_crossing_is_told_with_both_modes_and_its_place() -> None:
+    assert crossover("width", growth("a", LINE), growth("b", SQUARE)) == {
+        "modes": ["a", "b"],
+        "measured_at": pytest.approx(16),
+        "predicted_at": pytest.approx(16),
+        "sentence": "measured: b is cheaper below width about 16, a above; predicted multiply-adds: b is "
+        "cheaper below width about 16, a above",
+    }
+    found = crossover("outputs", growth("a", LINE), growth("b", NEAR, SQUARE))
+    assert found["measured_at"] is None
+    assert found["sentence"].startswith("measured: a and b cost the same; predicted multiply-adds: b is")
+
+
+def test_a_sentence_on_who_is_cheaper_never_says_that_the_other_takes_less() -> None:
+    reference = growth("a", [100, 100, 100, 100])
+    some = crossover("width", reference, growth("b", [95, 150, 300, 96], [100, 150, 300, 101]))["sentence"]
+    assert some == (
+        "measured: a is cheaper wherever they differ: b takes 1.5 times as much at width 8, 3 times at width "
+        "32; predicted multiply-adds: a is cheaper wherever they differ: b takes 1.5 times as much at width "
+        "8, 1.01 times at width 128"
+    )
+    one = crossover("width", reference, growth("b", [95, 99, 50, 96]))["sentence"]
+    assert one.startswith("measured: b is cheaper at width 32 alone, where a takes 2 times as much; ")
+    twice = crossover("width", reference, growth("b", [50, 200, 50, 50]))["sentence"]
+    assert twice.startswith(
+        "measured: b is cheaper below width about 4, a above, and the order changes again"
+    )
+
+
+def test_modes_that_never_cross_share_a_line_and_those_that_do_have_their_own() -> None:
+    modes = [
+        growth("a", LINE),
+        growth("b", CUBE),
+        growth("c", SQUARE),
+        growth("d", CUBE),
+        growth("e", [n / 3 for n in LINE]),
+        growth("f", NEAR, CUBE),
+        growth("g", [None] * 4, CUBE),
+        growth("h", [None] * 4, [None] * 4),
+    ]
+    assert crossover_lines({"along": "width", "modes": modes}) == [
+        "a is cheaper than b, d throughout, measured and predicted",
+        "e is cheaper than a throughout, measured and predicted",
+        "measured: a costs the same as f; predicted multiply-adds: a is cheaper than f throughout",
+        "predicted multiply-adds: a is cheaper than g throughout",
+        "too few sizes to tell a from h",
+        "measured: c is cheaper below width about 16, a above; predicted multiply-adds: c is cheaper below "
+        "width about 16, a above",
+    ]

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jactrain.arrays import leaves
 from jactrain.comparison.estimators import estimate
 from jactrain.comparison.training import compare_training
 from jactrain.config.build import build
@@ -13,6 +14,7 @@ from jactrain.config.files import load_config
 from jactrain.errors import UsageError
 from jactrain.modes import modes
 from jactrain.modes.directions import relative_variance
+from jactrain.training.experiment import generators
 from jactrain.training.state import TrainingState
 from jactrain.training.trainer import train
 
@@ -96,7 +98,9 @@ def test_figures_over_the_seeds(moons) -> None:
     assert reverse["loss_drop_per_second"] > 0
     assert reverse["cosine_at_start"] == pytest.approx(1)
     assert reverse["estimator"] is None
-    assert [heard for heard in told if heard[0] == "reverse"] == [("reverse", n, 12) for n in range(1, 13)]
+    assert [heard for heard in told if heard[0] == "reverse"] == [
+        ("reverse", seed, epoch, 6) for seed in (0, 3) for epoch in range(1, 7)
+    ]
 
 
 def test_an_unbiased_estimator_is_so_along_the_way_with_the_published_variance(moons) -> None:
@@ -170,6 +174,41 @@ def test_what_one_mode_cannot_stand_another_can(small) -> None:
     assert len({len(run[name]) for name in ("step", "seconds", "multiply_adds", "metric", "divergence")}) == 1
 
 
+def test_a_loss_that_has_grown_is_told_and_the_mode_has_finished(small) -> None:
+    config = small(optimizer={"sgd": {"learning_rate": 0.3}})
+    reverse, random = compare_training(config, chosen("random_forward"), [0, 1], 60)["modes"]
+    assert (reverse["status"], reverse["reason"]) == ("finished", "")
+    start = np.median([run["train_loss"][0] for run in random["runs"]])
+    assert random["final"]["train_loss"]["median"] > start
+    assert (random["status"], random["reason"]) == (
+        "finished",
+        "its loss has grown; all modes train with the configuration's learning rate",
+    )
+
+
+def test_a_mode_that_raises_has_failed_where_one_that_does_not_fit_is_skipped(small, monkeypatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("by design")
+
+    monkeypatch.setattr(modes.get("spsa"), "differentiate", broken)
+    _, spsa = compare_training(small(), chosen("spsa"), [0], 60)["modes"]
+    assert (spsa["status"], spsa["reason"]) == ("failed", "ZeroDivisionError: by design")
+
+
+def test_the_first_batch_is_that_of_the_training_part_with_the_seed_s_noise(small) -> None:
+    network = [{"linear": {"units": 4}}, {"dropout": {"rate": 0.5}}, "linear"]
+    experiment = build(small(network=network))
+    batch, again = experiment.first_batch(7), experiment.first_batch(7)
+    np.testing.assert_array_equal(batch.x, experiment.training.x[:7])
+    np.testing.assert_array_equal(batch.targets, experiment.training.targets[:7])
+    drawn = experiment.network.draw_noise(generators(experiment.seed).noise, 7, experiment.dtype)
+    for noise in (batch.noise, again.noise):
+        for (_, one), (_, other) in zip(leaves(noise), leaves(drawn), strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert experiment.first_batch(7, noise=False).noise is None
+    assert experiment.first_batch(10**6).examples == len(experiment.training.x)
+
+
 def test_a_mode_that_cannot_run_is_a_row_with_its_reason(small) -> None:
     kinds = (
         "reverse",
@@ -177,9 +216,9 @@ def test_a_mode_that_cannot_run_is_a_row_with_its_reason(small) -> None:
         {"random_forward": {"directions": 999, "distribution": "orthogonal"}},
     )
     _, bound, many = compare_training(small(), chosen(*kinds), [0], 60)["modes"]
-    assert (bound["status"], bound["runs"]) == ("failed", [])
+    assert (bound["status"], bound["runs"]) == ("skipped", [])
     assert "but the bound is 8 B" in bound["reason"]
-    assert (many["status"], many["estimator"]) == ("failed", None)
+    assert (many["status"], many["estimator"]) == ("skipped", None)
     assert "999 orthogonal directions are more than the 73 parameters" in many["reason"]
 
 

@@ -1,4 +1,4 @@
-"""One mode while it is measured."""
+"""Times one mode's gradient, over and over."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PATIENCE = 2.0  # seconds: from then on the fewest repeats do
 _KNOWN = 0.02  # of the median, its standard error
 
 
-class Subject:
+class Stopwatch:
     """A gradient as planned: run once, its memory traced, warmed, and then repeated."""
 
     def __init__(
