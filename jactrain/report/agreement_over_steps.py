@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from jactrain.report.blocks import (
+    detailed_cells,
+    detailed_columns,
     judged_cells,
     judged_columns,
+    kinks,
     left_out,
     most_different,
     worst_table,
@@ -15,7 +18,7 @@ from jactrain.report.blocks import (
 from jactrain.report.drawings.base import Axis
 from jactrain.report.drawings.heat_map import HeatMap
 from jactrain.report.drawings.lines import Lines, Series
-from jactrain.report.page import Column, Figure, Section, Table
+from jactrain.report.page import Column, Figure, Notes, Section, Table
 from jactrain.report.run_record import MeasurementRecord, RunRecord
 from jactrain.report.texts import called, shown
 
@@ -38,31 +41,23 @@ def agreement_section(run: RunRecord) -> Section:
     if not modes:
         return Section("Agreement between modes")
     last = {mode: these[-1] for mode, these in modes.items()}
-    columns = [Column("mode"), Column("step", "number", "count"), *judged_columns()[:5], Column("why")]
-    rows = [(mode, one.step, *judged_cells(one)[:5], _reason(one)) for mode, one in last.items()]
-    if not any(one.verdict for one in last.values()):
-        columns, rows = _without(columns, rows, ("verdict", "allowed", "why"))
+    notes = Notes()
+    columns = [Column("mode"), Column("step", "number", "count"), *judged_columns()]
+    rows = [
+        (mode, one.step, *judged_cells(one, notes=notes.number(one.reason, kinks(one.kinked))))
+        for mode, one in last.items()
+    ]
     reference = next(iter(last.values())).reference
     examples = next(iter(last.values())).examples
     on = "" if examples is None else f", on {examples:,} examples of a batch"
     tables = [
-        Table(columns, rows, f"At the last comparison, against {called(reference)}{on}"),
+        Table(columns, rows, f"At the last comparison, against {called(reference)}{on}", notes=notes.texts),
         worst_table(
             [(mode, one) for mode, one in last.items() if one.worst is not None and one.relative_error]
         ),
     ]
     figures = [*_over_steps(modes), *(figure for mode in modes for figure in _heat_map(mode, modes[mode]))]
     return Section("Agreement between modes", tables=tables, figures=figures)
-
-
-def _reason(measurement: MeasurementRecord) -> str:
-    kinks = f"{measurement.kinked:,} entries at a kink set apart" if measurement.kinked else ""
-    return "; ".join(text for text in (measurement.reason, kinks) if text)
-
-
-def _without(columns: list[Column], rows: list, names: Sequence[str]) -> tuple[list[Column], list]:  # type: ignore[type-arg]
-    kept = [index for index, column in enumerate(columns) if column.name not in names]
-    return [columns[index] for index in kept], [tuple(row[index] for index in kept) for row in rows]
 
 
 def _over_steps(modes: Grouped) -> Iterator[Figure]:
@@ -139,8 +134,8 @@ def _heat_map(mode: str, these: Sequence[MeasurementRecord]) -> Iterator[Figure]
             "relative error",
         ),
         Table(
-            [Column("step", "number", "count"), Column("parameter"), *judged_columns()],
-            [(one.step, name, *judged_cells(block)) for one in these for name, block in one.blocks.items()],
+            [Column("step", "number", "count"), Column("parameter"), *detailed_columns()],
+            [(one.step, name, *detailed_cells(block)) for one in these for name, block in one.blocks.items()],
         ),
     )
 

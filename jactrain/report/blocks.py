@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from jactrain.report.drawings.heat_map import HeatMap
-from jactrain.report.page import Cell, Column, Figure, Section, Table
+from jactrain.report.page import Cell, Column, Figure, Noted, Section, Table
 from jactrain.report.record import ComparisonRecord, Entry, Judged, ModeRecord
 from jactrain.report.texts import called, shown
 
@@ -22,17 +22,18 @@ def block_section(record: ComparisonRecord) -> Section:
 
 def worst_table(rows: Sequence[tuple[str, Judged]]) -> Table:
     """Return a table of the entries that differ most, one for each named judgement."""
-    columns = [
-        Column("mode"),
-        Column("entry"),
-        Column("value", "number", "exact"),
-        Column("value of the reference", "number", "exact"),
-        Column("difference", "number", "error"),
-    ]
-    return Table(columns, [(name, *entry_cells(judged.worst)) for name, judged in rows], "Worst entries")
+    columns = [Column("mode"), *_ENTRY_COLUMNS, Column("difference", "number", "error")]
+    return Table(columns, [(name, *_entry_cells(judged.worst)) for name, judged in rows], "Worst entries")
 
 
-def entry_cells(entry: Entry | None) -> tuple[Cell, ...]:
+_ENTRY_COLUMNS = (
+    Column("worst entry"),
+    Column("value", "number", "exact"),
+    Column("value of the reference", "number", "exact"),
+)
+
+
+def _entry_cells(entry: Entry | None) -> tuple[Cell, ...]:
     """Return the place of an entry, both values, and their difference."""
     if entry is None:
         return None, None, None, None
@@ -48,23 +49,36 @@ def judged_columns() -> list[Column]:
         Column("relative error", "number", "error"),
         Column("allowed", "number", "error"),
         Column("cosine", "number", "cosine"),
-        Column("norm ratio", "number", "cosine"),
-        Column("worst entry"),
-        Column("value", "number", "exact"),
-        Column("value of the reference", "number", "exact"),
     ]
 
 
-def judged_cells(judged: Judged) -> tuple[Cell, ...]:
-    """Return the figures of one comparison."""
+def judged_cells(judged: Judged, drawn: bool = False, notes: tuple[int, ...] = ()) -> tuple[Cell, ...]:
+    """Return the verdict, with the numbers of its notes, and the figures that it rests on.
+
+    drawn: whether they are of the mean of draws of an estimate, which agrees only on average.
+    """
+    word = "agree on average" if drawn and judged.verdict == "agree" else judged.verdict
     return (
-        judged.verdict,
+        Noted(word, notes=notes),
         judged.relative_error,
         judged.allowed,
         judged.cosine,
-        judged.norm_ratio,
-        *entry_cells(judged.worst)[:3],
     )
+
+
+def detailed_columns() -> list[Column]:
+    """Return the columns for `detailed_cells`."""
+    return [*judged_columns(), Column("norm ratio", "number", "cosine"), *_ENTRY_COLUMNS]
+
+
+def detailed_cells(judged: Judged, drawn: bool = False) -> tuple[Cell, ...]:
+    """Return all figures of one comparison, with the worst entry."""
+    return *judged_cells(judged, drawn), judged.norm_ratio, *_entry_cells(judged.worst)[:3]
+
+
+def kinks(count: int) -> str:
+    """Return in words how many entries were left out of a comparison; empty for none."""
+    return f"{count:,} {'entry' if count == 1 else 'entries'} at a kink set apart" if count else ""
 
 
 def most_different(errors: Mapping[str, Sequence[float | None]]) -> list[str]:
@@ -101,15 +115,17 @@ def _heat_map(modes: Sequence[ModeRecord]) -> Iterator[Figure]:
         f"The largest error is {shown(largest[0], 'error')}, of {called(largest[1])} in "
         f"{called(largest[2])}. Lighter is larger.{left_out(len(names))}"
     )
+    if any(mode.draws for mode in shown_modes):
+        caption += " Of estimates it is the error of the mean of many draws."
     yield Figure(
         "error-by-parameter",
         "Relative error by mode and parameter",
         caption,
         HeatMap(kept, [*found], [errors[name] for name in kept], "", "relative error", slanted=True),
         Table(
-            [Column("mode"), Column("parameter"), *judged_columns()],
+            [Column("mode"), Column("parameter"), *detailed_columns()],
             [
-                (mode.mode, block.parameter, *judged_cells(block))
+                (mode.mode, block.parameter, *detailed_cells(block, mode.draws))
                 for mode in shown_modes
                 for block in mode.blocks
             ],

@@ -12,23 +12,34 @@ from jactrain.report.texts import called, listing, shown
 
 Found = dict[str, Estimator]
 
+_SEVERAL = 4  # standard errors that chance does not exceed
+
 
 def estimator_figures(training: Training, styles: Mapping[str, int]) -> Iterator[Figure]:
-    """Yield a figure each of bias, variance and cosine of the modes that estimate, where there are any."""
+    """Yield figures of bias, variance and cosine of the modes that estimate, where there are any."""
     found = {mode.mode: mode.estimator for mode in training.modes if mode.estimator and mode.estimator.step}
-    if any(value is not None for one in found.values() for value in one.relative_bias):
-        yield _bias(found, styles)
-    for quantity, title, label, unit, words in (
-        ("relative_variance", "Variance of the estimators", "variance ÷ ‖gradient‖²", "", "variance"),
-        ("cosine", "Angle between estimate and gradient", "mean cosine", "", "mean cosine"),
-    ):
-        if any(value is not None for one in found.values() for value in getattr(one, quantity)):
-            axis = Axis(label, unit, "linear" if quantity == "cosine" else "auto")
-            yield _plain(found, styles, quantity, title, axis, words)
+    drawing = {mode: one for mode, one in found.items() if one.draws}
+    fixed = {mode: one for mode, one in found.items() if not one.draws}
+    if any(value is not None for one in drawing.values() for value in _in_standard_errors(one)):
+        yield _bias(drawing, styles)
+    if any(value is not None for one in fixed.values() for value in one.relative_bias):
+        yield _plain(
+            fixed, styles, "relative_bias", "Bias of the modes that draw nothing", Axis("bias ÷ ‖gradient‖"),
+            "bias", "these give the same gradient again and again, so that all of their error is bias",
+        )  # fmt: skip
+    for chosen, quantity, title, axis, words, how in (
+        (drawing, "relative_variance", "Variance of the estimators", Axis("variance ÷ ‖gradient‖²"),
+         "variance", "these are variances of single draws, at points of the reference's trajectory"),
+        (found, "cosine", "Angle between estimate and gradient", Axis("mean cosine", "", "linear"),
+         "cosine", "this is the mean over single draws, not the cosine of their mean, at points of the "
+         "reference's trajectory"),
+    ):  # fmt: skip
+        if any(value is not None for one in chosen.values() for value in getattr(one, quantity)):
+            yield _plain(chosen, styles, quantity, title, axis, words, how)
 
 
 def _plain(
-    found: Found, styles: Mapping[str, int], quantity: str, title: str, axis: Axis, words: str
+    found: Found, styles: Mapping[str, int], quantity: str, title: str, axis: Axis, words: str, how: str
 ) -> Figure:
     means = {
         called(mode): sum(known) / len(known)
@@ -47,45 +58,51 @@ def _plain(
     return Figure(
         f"estimator-{quantity}",
         title,
-        f"{caption}; measured by repeated draws at points of the reference's trajectory.",
+        f"{caption}; {how}.",
         Lines(Axis("steps of the reference", "count", "linear"), axis, series),
         _table(found, {quantity: axis.label}),
     )
 
 
 def _bias(found: Found, styles: Mapping[str, int]) -> Figure:
-    series = []
-    biased = []
-    for mode, one in found.items():
-        if not one.relative_bias:
-            continue
-        errors = one.bias_standard_error or [None] * len(one.step)
-        pairs = list(zip(one.relative_bias, errors, strict=True))
-        low = [None if bias is None else max(bias - 2 * (error or 0), 0.0) for bias, error in pairs]
-        high = [None if bias is None else bias + 2 * (error or 0) for bias, error in pairs]
-        series.append(Series(mode, one.step, one.relative_bias, styles.get(mode, 0), low, high))
-        if any(bias is not None and error is not None and bias > 4 * error for bias, error in pairs):
-            biased.append(called(mode))
-    sound = [called(one.label) for one in series if called(one.label) not in biased]
+    biased = [
+        called(mode)
+        for mode, one in found.items()
+        if any(value is not None and value > _SEVERAL for value in _in_standard_errors(one))
+    ]
+    sound = [called(mode) for mode in found if called(mode) not in biased]
     words = []
     if sound:
-        words.append(f"{listing(sound)} {_are(sound)} within four standard errors of no bias everywhere.")
+        words.append(f"So {_do(sound)} {listing(sound)}: no bias is seen.")
     if biased:
-        words.append(f"{listing(biased)} {_are(biased)} not, so that this bias is real.")
+        words.append(f"Farther off {_are(biased)} {listing(biased)}, somewhere at least: this bias is real.")
+    series = [
+        Series(mode, one.step, _in_standard_errors(one), styles.get(mode, 0)) for mode, one in found.items()
+    ]
     return Figure(
         "estimator-bias",
-        "Bias of the estimators",
-        f"How far the mean of repeated draws is from the gradient, in units of the gradient. "
-        f"{' '.join(words)} Upright lines span two standard errors to either side; draws without bias still "
-        "show about one.",
+        "Bias of the estimators, in its standard errors",
+        "How far the mean of repeated draws is from the gradient, divided by how far chance alone puts it. "
+        f"An unbiased estimator stays near 1, and within {_SEVERAL}. {' '.join(words)}",
         Lines(
             Axis("steps of the reference", "count", "linear"),
-            Axis("bias ÷ ‖gradient‖"),
+            Axis("bias ÷ its standard error", "", "auto", (0.0, float(_SEVERAL))),
             series,
-            whiskers=True,
         ),
-        _table(found, {"relative_bias": "bias", "bias_standard_error": "standard error"}),
+        _table(found, {"relative_bias": "bias ÷ ‖gradient‖", "bias_standard_error": "standard error"}),
     )
+
+
+def _in_standard_errors(one: Estimator) -> list[float | None]:
+    """Return the bias at every point in units of its standard error; None where either is unknown, or 0."""
+    return [
+        None if bias is None or not error else bias / error
+        for bias, error in zip(one.relative_bias, one.bias_standard_error, strict=False)
+    ] or [None] * len(one.step)
+
+
+def _do(names: list[str]) -> str:
+    return "does" if len(names) == 1 else "do"
 
 
 def _are(names: list[str]) -> str:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from jactrain.report.blocks import block_section
+from jactrain.report.blocks import block_section, judged_cells, judged_columns, kinks
 from jactrain.report.drawings.bars import Bars
 from jactrain.report.drawings.base import Axis
 from jactrain.report.drawings.points import Point, Points
-from jactrain.report.page import Column, Figure, Section, Table
+from jactrain.report.metric_words import capital
+from jactrain.report.page import Column, Figure, Noted, Notes, Section, Table
 from jactrain.report.record import ComparisonRecord, ModeRecord, Spread
 from jactrain.report.texts import called, listing, plain, shown
 
 _REFERENCE = " (reference)"
-_PRODUCTS = ("forward", "jvp", "vjp", "parameter_jvp", "parameter_vjp")
 
 
 def gradient_sections(record: ComparisonRecord, styles: Mapping[str, int]) -> list[Section]:
@@ -30,53 +30,44 @@ def gradient_sections(record: ComparisonRecord, styles: Mapping[str, int]) -> li
 def _modes_table(record: ComparisonRecord) -> Table:
     columns = [
         Column("mode"),
-        Column("verdict", "verdict"),
-        Column("relative error", "number", "error"),
-        Column("allowed", "number", "error"),
-        Column("cosine", "number", "cosine"),
-        Column("norm ratio", "number", "cosine"),
+        *judged_columns(),
         Column("time", "number", "s"),
         Column("to the fastest", "number", "×"),
         Column("peak memory", "number", "B"),
         Column("multiply-adds", "number", "count"),
-        Column("exactness"),
-        Column("why"),
     ]
+    notes = Notes()
     rows = [
         (
-            mode.mode,
-            mode.verdict,
-            mode.relative_error,
-            mode.allowed,
-            mode.cosine,
-            mode.norm_ratio,
+            Noted(mode.mode, mode.exactness),
+            *judged_cells(mode, mode.draws, _numbers(mode, notes)),
             _median(mode.seconds),
             mode.times_fastest,
             mode.peak_bytes,
             mode.multiply_adds.predicted
             if mode.multiply_adds.counted is None
             else mode.multiply_adds.counted,
-            mode.exactness,
-            _reason(mode),
         )
         for mode in record.modes
     ]
-    against = f"Errors are relative to {called(record.reference)}; " if record.reference else ""
-    return Table(columns, rows, note=f"{against}times are medians of one gradient each.")
+    words = [f"Errors are relative to {called(record.reference)}" if record.reference else ""]
+    if any(mode.draws for mode in record.modes):
+        words.append("error and cosine of an estimate (unbiased) are those of the mean of many draws")
+    words.append("times are medians of one gradient each")
+    note = f"{'; '.join(word for word in words if word)}."
+    return Table(columns, rows, note=capital(note), notes=notes.texts)
 
 
-def _reason(mode: ModeRecord) -> str:
-    if not mode.kinked:
-        return mode.reason
-    kinks = f"{mode.kinked:,} entries at a kink are set apart"
-    return f"{mode.reason}; {kinks}" if mode.reason else kinks
+def _numbers(mode: ModeRecord, notes: Notes) -> tuple[int, ...]:
+    """Return the numbers of the notes about a mode; what the reference is needs none."""
+    return notes.number("" if mode.verdict == "reference" else mode.reason, kinks(mode.kinked))
 
 
 def _work_tables(modes: Sequence[ModeRecord]) -> list[Table]:
     worked = [mode for mode in modes if mode.work]
     if not worked:
         return []
-    names = [*_PRODUCTS, *sorted({name for mode in worked for name in mode.work or {}} - {*_PRODUCTS})]
+    names = [*dict.fromkeys(name for mode in worked for name in mode.work or {})]
     columns = [Column("mode"), *(Column(name.replace("_", " "), "number", "count") for name in names)]
     rows = [(mode.mode, *((mode.work or {}).get(name) for name in names)) for mode in worked]
     note = "How many vectors crossed a layer by each product, counted while the gradient was taken."
@@ -84,27 +75,29 @@ def _work_tables(modes: Sequence[ModeRecord]) -> list[Table]:
 
 
 def _cost_against_error(record: ComparisonRecord, styles: Mapping[str, int]) -> Iterator[Figure]:
-    found = [
-        (mode, 0.0 if mode.verdict == "reference" else mode.relative_error, mode.seconds.median)
-        for mode in record.modes
-        if mode.seconds is not None and (mode.relative_error is not None or mode.verdict == "reference")
+    timed = [(mode, mode.seconds.median) for mode in record.modes if mode.seconds is not None]
+    same = [
+        called(mode.mode) for mode, _ in timed if mode.verdict != "reference" and mode.relative_error == 0
     ]
     points = [
         Point(_marked(mode), error, median, styles[mode.mode])
-        for mode, error, median in found
-        if error is not None
+        for mode, median in timed
+        if (error := 0.0 if mode.verdict == "reference" else mode.relative_error or None) is not None
     ]
     if len(points) < 2:
         return
+    goal = called(record.reference) or "the reference"
     fastest = min(points, key=lambda point: point.y)
     others = [point for point in points if not point.label.endswith(_REFERENCE)] or points
     nearest = min(others, key=lambda point: point.x)
     caption = (
-        f"Lower is faster, further left is nearer to {called(record.reference) or 'the reference'}. "
+        f"Lower is faster, further left is nearer to {goal}. "
         f"{called(fastest.label)} is the fastest, {shown(fastest.y, 's')} a gradient; of those compared "
         f"{called(nearest.label)} is the nearest, with a relative error of {shown(nearest.x, 'error')} in "
         f"{shown(nearest.y, 's')}."
     )
+    if same:
+        caption += f" Left out: {listing(same)}, bit for bit the same as {goal}."
     yield Figure(
         "cost-against-error",
         "Time against error",
@@ -233,8 +226,9 @@ def _extremes(modes: Sequence[ModeRecord], read: Callable[[ModeRecord], float | 
         same = listing(name for _, name in known)
         return f"{same}: {shown(least[0], unit)}{' each' if len(known) > 1 else ''}."
     times = f", {plain(most[0] / least[0], 3)} times as much" if least[0] > 0 else ""
+    first = listing((name for value, name in known if value == least[0]), 4)
     return (
-        f"Least: {called(least[1])} with {shown(least[0], unit)}. "
+        f"Least: {first} with {shown(least[0], unit)}. "
         f"Most: {called(most[1])} with {shown(most[0], unit)}{times}."
     )
 

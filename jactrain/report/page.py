@@ -18,10 +18,34 @@ from jactrain.report.texts import clean, shown
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-Cell: TypeAlias = str | float | None
+
+@dataclass(frozen=True)
+class Noted:
+    """A cell's value with a few words in small below it, and the numbers of the notes that explain it."""
+
+    value: str | float | None
+    small: str = ""
+    notes: tuple[int, ...] = ()
+
+
+Cell: TypeAlias = str | float | Noted | None
+
+
+class Notes:
+    """Notes below a table: each distinct text has one number, from 1."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def number(self, *texts: str) -> tuple[int, ...]:
+        """Return the numbers of those of `texts` that are not empty, which become notes if they are new."""
+        self.texts += [text for text in dict.fromkeys(texts) if text and text not in self.texts]
+        return tuple(self.texts.index(text) + 1 for text in dict.fromkeys(texts) if text)
+
 
 SYMBOLS: Mapping[str, str] = {
     "agree": "✓",
+    "agree on average": "✓",
     "finished": "✓",
     "disagree": "✗",
     "failed": "✗",
@@ -45,12 +69,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells, one for each column; None is blank and sorts last."""
+    """Rows of cells, one for each column; None is blank and sorts last, as do words among numbers.
+
+    note: a sentence below all rows; notes: numbered texts below it, which cells refer to.
+    """
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     title: str = ""
     note: str = ""
+    notes: Sequence[str] = ()
 
     def thinned(self) -> Table:
         """Return this table with evenly chosen rows where it has very many, which its note then says."""
@@ -58,7 +86,7 @@ class Table:
         if stride <= 1:
             return self
         note = f"Every {stride}th of {len(self.rows):,} rows; the recorded files have all. {self.note}"
-        return Table(self.columns, self.rows[::stride], self.title, note.strip())
+        return Table(self.columns, self.rows[::stride], self.title, note.strip(), self.notes)
 
 
 @dataclass(frozen=True)
@@ -125,6 +153,7 @@ def render(page: Page) -> str:
     )
     environment.filters |= {
         "shown": shown, "verdict": verdict, "tone": tone, "flattened": flattened, "breakable": _breakable,
+        "noted": lambda cell: cell if isinstance(cell, Noted) else Noted(cell),
     }  # fmt: skip
 
     def source(name: str) -> str:
@@ -199,10 +228,10 @@ def flattened(value: Any, path: str = "") -> list[tuple[str, str]]:
 
 
 def _breakable(name: str) -> Markup:
-    """Return `name` with places where a narrow table may break it: after `_`, `/`, `.` and before `(`."""
+    """Return `name` with places where a narrow table may break it: after `_`, `/`, `.`, `=`, before `(`."""
     from markupsafe import Markup, escape
 
-    text = re.sub(r"([_/.])(?=\w)|(?=\()", r"\1<wbr>", str(escape(clean(name))))
+    text = re.sub(r"([_/.=])(?=\w)|(?=\()", r"\1<wbr>", str(escape(clean(name))))
     return Markup(text)  # noqa: S704 - escaped before
 
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from jactrain.config.yaml import dotted, shown
+from jactrain.config.yaml import shown
 from jactrain.errors import RunError
-from jactrain.files import reachable
+from jactrain.report.json_files import read_json, validated
 
 COMPARISON_VERSION = 1
-_MAXIMUM_BYTES = 256 * 2**20
-_MOST_MISTAKES = 3
-
-Model = TypeVar("Model", bound=BaseModel)
 
 Number: TypeAlias = float | None
 Numbers: TypeAlias = list[float | None]
@@ -31,13 +26,19 @@ class Recorded(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True, allow_inf_nan=False)
 
 
+class Whole(Recorded):
+    """Base of what `comparison.json` holds, where every key is known: another or none is damage."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class Entry(Recorded):
     """One entry of a gradient, with both values."""
 
     parameter: str
-    index: list[int] = []
-    value: Number = None
-    reference: Number = None
+    index: list[int]
+    value: Number
+    reference: Number
 
     @property
     def place(self) -> str:
@@ -48,72 +49,86 @@ class Entry(Recorded):
 class Judged(Recorded):
     """How one vector compares with the reference's."""
 
-    relative_error: Number = None
-    cosine: Number = None
-    norm_ratio: Number = None
-    allowed: Number = None
-    verdict: str = ""
-    reason: str = ""
-    kinked: Count | None = None
-    worst: Entry | None = None
+    relative_error: Number
+    cosine: Number
+    norm_ratio: Number
+    allowed: Number
+    verdict: str | None
+    kinked: Count
+    worst: Entry | None
 
 
-class Block(Judged):
+class Block(Judged, Whole):
     """The same for one parameter."""
 
     parameter: str
 
 
-class Spread(Recorded):
+class Spread(Whole):
     """Repeated measurements."""
 
     median: Size
-    iqr: Size | None = None
-    repeats: Count | None = None
+    iqr: Size
+    repeats: Count
 
 
-class MultiplyAdds(Recorded):
+class MultiplyAdds(Whole):
     """Multiply-adds of one gradient."""
 
-    predicted: Size | None = None
-    counted: Size | None = None
+    predicted: Size | None
+    counted: Size | None
 
 
-class ModeRecord(Judged):
+class ModeRecord(Judged, Whole):
     """One mode's gradient: how right it is and what it took."""
 
     mode: str
-    exactness: str = ""
-    seconds: Spread | None = None
-    times_fastest: Size | None = None
-    peak_bytes: Size | None = None
-    predicted_peak_bytes: Size | None = None
-    work: dict[str, Size] | None = None
-    multiply_adds: MultiplyAdds = MultiplyAdds()
-    blocks: list[Block] = []
+    exactness: str
+    verdict: str
+    reason: str
+    seconds: Spread | None
+    times_fastest: Size | None
+    peak_bytes: Size | None
+    predicted_peak_bytes: Size | None
+    work: dict[str, Size] | None
+    multiply_adds: MultiplyAdds
+    blocks: list[Block]
+
+    @property
+    def draws(self) -> bool:
+        """Whether what was compared is the mean of draws."""
+        return self.exactness == "unbiased"
 
 
-class Range(Recorded):
+class Range(Whole):
     """A figure over seeds."""
 
-    median: Number = None
-    low: Number = None
-    high: Number = None
+    median: Number
+    low: Number
+    high: Number
 
 
-class TrainingRun(Recorded):
+class Finals(Whole):
+    """The figures at the end of all epochs; None where there are none."""
+
+    train_loss: Range | None
+    validation_loss: Range | None
+    metric: Range | None
+
+
+class TrainingRun(Whole):
     """One training by one mode from one seed: series with one point an epoch, and the start."""
 
     seed: int
-    status: str = "finished"
-    reason: str = ""
-    step: list[float] = []
-    seconds: Numbers = []
-    multiply_adds: Numbers = []
-    train_loss: Numbers = []
-    validation_loss: Numbers = []
-    metric: Numbers = []
-    divergence: Numbers = []
+    status: str
+    reason: str
+    step: list[float]
+    seconds: Numbers
+    multiply_adds: Numbers
+    train_loss: Numbers
+    validation_loss: Numbers
+    metric: Numbers
+    divergence: Numbers
 
     @model_validator(mode="after")
     def _lengths(self) -> TrainingRun:
@@ -124,14 +139,14 @@ class TrainingRun(Recorded):
         return self
 
 
-class Estimator(Recorded):
-    """Bias and variance of an estimator along the reference's trajectory."""
+class Estimator(Whole):
+    """Bias, variance and mean angle of an estimator's draws along the reference's trajectory."""
 
-    step: list[float] = []
-    relative_bias: Numbers = []
-    bias_standard_error: Numbers = []
-    relative_variance: Numbers = []
-    cosine: Numbers = []
+    step: list[float]
+    relative_bias: Numbers
+    bias_standard_error: Numbers
+    relative_variance: Numbers
+    cosine: Numbers
 
     @model_validator(mode="after")
     def _lengths(self) -> Estimator:
@@ -139,95 +154,101 @@ class Estimator(Recorded):
             _require_length(name, getattr(self, name), self.step)
         return self
 
+    @property
+    def draws(self) -> bool:
+        """Whether draws differ at all: some modes are biased without drawing anything."""
+        return any(self.relative_variance) or any(self.bias_standard_error)
 
-class TrainingMode(Recorded):
+
+class TrainingMode(Whole):
     """All trainings by one mode."""
 
     mode: str
-    status: str = "finished"
-    reason: str = ""
-    runs: list[TrainingRun] = []
-    final: dict[str, Range | None] = {}
-    estimator: Estimator | None = None
-    loss_drop_per_multiply_add: Number = None
-    loss_drop_per_second: Number = None
-    cosine_at_start: Number = None
+    status: str
+    reason: str
+    runs: list[TrainingRun]
+    final: Finals
+    estimator: Estimator | None
+    loss_drop_per_multiply_add: Number
+    loss_drop_per_second: Number
+    cosine_at_start: Number
 
 
-class Training(Recorded):
+class Training(Whole):
     """Every mode trained from the same start with the same batches."""
 
     reference: str
-    seeds: list[int] = []
-    epochs: Count | None = None
-    metric: str = ""
-    modes: list[TrainingMode] = []
+    seeds: list[int]
+    epochs: Count
+    metric: str
+    modes: list[TrainingMode]
 
 
-class ScalingPoint(Recorded):
+class ScalingPoint(Whole):
     """One mode at one size."""
 
     size: float
-    parameters: Size | None = None
-    seconds: Spread | None = None
-    multiply_adds: Size | None = None
-    peak_bytes: Size | None = None
-    reason: str = ""
+    parameters: Size
+    seconds: Spread | None
+    multiply_adds: Size | None
+    peak_bytes: Size | None
+    reason: str
 
 
-class Exponent(Recorded):
+class Exponent(Whole):
     """The slope of cost over size, both in logarithms."""
 
-    measured: Number = None
-    predicted: Number = None
+    measured: Number
+    predicted: Number
 
 
-class ScalingMode(Recorded):
+class ScalingMode(Whole):
     """One mode over growing networks."""
 
     mode: str
-    exponent: Exponent = Exponent()
-    points: list[ScalingPoint] = []
+    exponent: Exponent
+    points: list[ScalingPoint]
 
 
-class Crossover(Recorded):
+class Crossover(Whole):
     """The size at which one of two modes becomes the cheaper one."""
 
-    modes: list[str] = []
-    measured_at: Number = None
-    predicted_at: Number = None
-    sentence: str = ""
+    modes: list[str]
+    measured_at: Number
+    predicted_at: Number
+    sentence: str
 
 
-class Scaling(Recorded):
-    """The comparison repeated over growing networks."""
+class Scaling(Whole):
+    """The comparison repeated over growing networks; `fitted` sizes were chosen for the time there is."""
 
     along: str
-    sizes: list[float] = []
-    examples: Count | None = None
-    modes: list[ScalingMode] = []
-    crossovers: list[Crossover] = []
+    sizes: list[float]
+    examples: Count
+    fitted: bool
+    modes: list[ScalingMode]
+    crossovers: list[Crossover]
 
 
-class ComparisonRecord(Recorded):
+class ComparisonRecord(Whole):
     """A comparison of modes as `jactrain compare` recorded it."""
 
     kind: Literal["comparison"]
-    schema_version: int
+    schema_version: Literal[1]
     name: str
-    command: str = ""
-    created: str = ""
-    headline: str = ""
-    configuration: str = ""
-    environment: dict[str, Any] = {}
-    examples: Count | None = None
-    dtype: str = ""
-    parameters: Count | None = None
-    outputs: Count | None = None
-    reference: str = ""
+    command: str
+    created: str
+    headline: str
+    configuration: str
+    environment: dict[str, Any]
+    examples: Count
+    dtype: str
+    parameters: Count
+    outputs: Count
+    reference: str
     modes: list[ModeRecord]
-    training: Training | None = None
-    scaling: Scaling | None = None
+    training: Training | None
+    scaling: Scaling | None
 
 
 def read_comparison(path: Path) -> dict[str, Any]:
@@ -238,27 +259,6 @@ def read_comparison(path: Path) -> dict[str, Any]:
     except RunError as error:
         raise RunError(f"{path}: {error}") from None
     return dict(value)
-
-
-def read_json(path: Path) -> Any:
-    """Return the JSON value in the file at `path`; RunError where there is none."""
-    with reachable(path, "read"):
-        if not path.is_file():
-            raise RunError(f"there is no file {path}")
-        if path.stat().st_size > _MAXIMUM_BYTES:
-            raise RunError(f"{path} has more than {_MAXIMUM_BYTES:,} bytes; is it the right file?")
-        data = path.read_bytes()
-    return parse_json(data, str(path))
-
-
-def parse_json(data: bytes | str, origin: str) -> Any:
-    """Return the JSON value in `data`; RunError, with `origin`, where it is not JSON, NaN among it."""
-    try:
-        return json.loads(data, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        why = error.msg if isinstance(error, json.JSONDecodeError) else str(error) or "too deep"
-        where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise RunError(f"{origin}{where} is not JSON: {why}; it may have been cut off or edited") from None
 
 
 def checked(comparison: Any) -> ComparisonRecord:
@@ -279,36 +279,6 @@ def checked(comparison: Any) -> ComparisonRecord:
     return validated(ComparisonRecord, comparison)
 
 
-def validated(model: type[Model], value: Any) -> Model:
-    """Return `value` as a `model`; RunError naming the fields that are wrong."""
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        mistakes = error.errors(include_url=False)
-    except RecursionError:
-        raise RunError("the record nests too deep") from None
-    texts = [
-        f"{dotted(mistake['loc']) or 'the record'}: {_message(mistake)}"
-        for mistake in mistakes[:_MOST_MISTAKES]
-    ]
-    more = f" and {len(mistakes) - _MOST_MISTAKES} more" if len(mistakes) > _MOST_MISTAKES else ""
-    raise RunError(f"the record is damaged: {'; '.join(texts)}{more}")
-
-
-def _message(mistake: Any) -> str:
-    message = str(mistake["msg"]).removeprefix("Value error, ")
-    message = f"{message[:1].lower()}{message[1:]}"
-    return (
-        message
-        if mistake["type"] in ("missing", "value_error")
-        else f"{message}, not {shown(mistake['input'])}"
-    )
-
-
 def _require_length(name: str, values: Sequence[Any], steps: Sequence[Any]) -> None:
     if len(values) not in (0, len(steps)):
         raise ValueError(f"{name} has {len(values)} entries, but step has {len(steps)}")
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON number")

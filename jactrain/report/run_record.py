@@ -13,33 +13,52 @@ from pydantic import Field, TypeAdapter, ValidationError
 from jactrain.config.yaml import escaped, parse
 from jactrain.errors import ConfigurationError, JactrainError, RunError
 from jactrain.files import reachable
+from jactrain.report.json_files import parse_json, read_bytes, read_json, validated
 from jactrain.report.page import flattened
-from jactrain.report.record import Count, Judged, Number, Recorded, parse_json, read_json, validated
+from jactrain.report.record import Count, Entry, Judged, Number, Recorded
+from jactrain.report.texts import listing
 from jactrain.runs.directory import RunDirectory
 
-_FOLDER = re.compile(r"\d{8}T\d{6}Z-(.+)")
-_KEPT = re.compile(r"the weights are those of epoch (\d+)")
+_FOLDER = re.compile(r"\d{8}T\d{6}Z-(.+)-([0-9a-f]{4})")
+_KEPT = re.compile(r"the weights are those of epoch (\d{1,15})\b")
+_STOPPED = re.compile(r"stopped early after epoch (\d{1,15})\b")
 _MOST_FAULTS = 3
-_MAXIMUM_BYTES = 256 * 2**20
 _ENDINGS = ("finished", "diverged", "interrupted", "failed")
+_REQUIRED = ("data", "network", "loss", "optimizer", "training")  # of a configuration
 
 Line = TypeVar("Line")
 
 
-class MeasurementRecord(Judged):
+class MeasuredBlock(Judged):
+    """One parameter of a line of `agreement.jsonl`, where runs made earlier lack some figures."""
+
+    relative_error: Number = None
+    cosine: Number = None
+    norm_ratio: Number = None
+    allowed: Number = None
+    verdict: str | None = None
+    kinked: Count = 0
+    worst: Entry | None = None
+
+
+class MeasurementRecord(MeasuredBlock):
     """A line of `agreement.jsonl`: one mode compared with the reference at a step."""
 
     step: Count
     mode: str
     reference: str = ""
     examples: Count | None = None
-    blocks: dict[str, Judged] = Field(default_factory=dict)
+    reason: str = ""
+    blocks: dict[str, MeasuredBlock] = Field(default_factory=dict)
 
 
 class MetaRecord(Recorded):
     """What is needed of `meta.json`; all of it is shown."""
 
     name: str = ""
+    kept_epoch: Count | None = None
+    epochs: Count | None = None
+    steps: Count | None = None
     started: str = ""
     ended: str = ""
     status: str = ""
@@ -49,47 +68,100 @@ class MetaRecord(Recorded):
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run as its folder tells it. `faults` says in words what is damaged or missing."""
+    """One run as its folder tells it.
+
+    label: what it is called, among others so that it is told apart. configuration: its text, and configured,
+    its value, empty where it is damaged. faults: in words, what is damaged or missing.
+    """
 
     folder: Path
+    label: str
     meta: MetaRecord
     environment: dict[str, Any]
     configuration: str
-    settings: dict[str, str]
+    configured: dict[str, Any]
     metrics: list[dict[str, Number]]
     agreement: list[MeasurementRecord]
     faults: list[str] = field(default_factory=list)
 
     @property
-    def label(self) -> str:
-        """The folder's name without its time, which is short and yet the run's own."""
-        name = self.folder.name or self.folder.resolve().name
-        match = _FOLDER.fullmatch(name)
-        return match[1] if match else name
+    def name(self) -> str:
+        """The folder's name without its time and digits, which other runs may have as well."""
+        match = _FOLDER.fullmatch(_folder_name(self.folder))
+        return match[1] if match else self.label
 
     @property
-    def kept(self) -> dict[str, Number]:
-        """The figures of the epoch whose weights were kept: the last, or under early stopping the best."""
+    def settings(self) -> dict[str, str]:
+        """The settings by dotted path; none where the configuration is damaged."""
+        return dict(flattened(self.configured)) if self.configured else {}
+
+    @property
+    def kept_epoch(self) -> int | None:
+        """The epoch whose weights were kept: the last, or under early stopping the best; None if unknown."""
+        if self.meta.kept_epoch is not None:
+            return self.meta.kept_epoch
         match = _KEPT.search(self.meta.exit_reason)
-        epoch = int(match[1]) if match else None
-        return next((line for line in self.metrics if line.get("epoch") == epoch), self.metrics[-1])
+        if match:
+            return int(match[1])
+        return self._last("epoch") if self.meta.status == "finished" and not self.cut_short else None
+
+    @property
+    def kept(self) -> dict[str, Number] | None:
+        """The figures of the epoch whose weights were kept; None where they are not known."""
+        epoch = self.kept_epoch
+        return next((line for line in self.metrics if epoch is not None and line.get("epoch") == epoch), None)
+
+    @property
+    def figures(self) -> dict[str, Number]:
+        """The figures that speak for the run: `kept`, or else those of the last epoch recorded."""
+        return self.kept or (self.metrics[-1] if self.metrics else {})
+
+    @property
+    def cut_short(self) -> str:
+        """In words, where the metrics end before the training did or was to, as far as is told; else empty.
+
+        A training that diverged, failed, was interrupted or stopped early has no more to come.
+        """
+        if not self.metrics:
+            return ""
+        last = self._last("epoch")
+        planned = self.settings.get("training.epochs", "")
+        expected = [int(planned)] if planned.isdecimal() and self._to_go_on else []
+        expected += [epoch for epoch in (self.meta.epochs, self.meta.kept_epoch) if epoch is not None]
+        for pattern in (_KEPT, _STOPPED):
+            match = pattern.search(self.meta.exit_reason)
+            expected += [int(match[1])] if match else []
+        if last is not None and max(expected, default=0) > last:
+            return f"after epoch {last:,} of {max(expected):,}"
+        steps = self._last("step") or 0
+        if self.meta.steps is not None and self.meta.steps > steps:
+            return f"after step {steps:,} of {self.meta.steps:,}"
+        return ""
+
+    @property
+    def _to_go_on(self) -> bool:
+        """Whether all epochs of the configuration were to be trained, as far as is told."""
+        if self.meta.status == "finished":
+            return not _STOPPED.search(self.meta.exit_reason)
+        return self.meta.status not in _ENDINGS
+
+    def _last(self, name: str) -> int | None:
+        value = self.metrics[-1].get(name) if self.metrics else None
+        return None if value is None else int(value)
+
+
+def _folder_name(folder: Path) -> str:
+    return folder.name or folder.resolve().name
 
 
 def read_run(folder: Path) -> RunRecord:
     """Return the run in `folder`; RunError, with the reason, where nothing of it can be shown."""
     directory = RunDirectory(folder)
     with reachable(folder, "read"):
-        if not folder.exists():
-            raise RunError(f"there is no folder {folder}; give one that `jactrain run` printed")
-        if not folder.is_dir():
-            raise RunError(f"{folder} is a file; give a run's folder, or the comparison.json of a comparison")
-        known = (directory.resolved_config, directory.meta, directory.metrics)
-        if not any(file.is_file() for file in known):
-            names = ", ".join(file.name for file in known)
-            raise RunError(f"{folder} is no run's folder: it has none of {names}")
+        _require_run(folder, directory)
     faults: list[str] = []
     meta, environment = _meta(directory, faults)
-    configuration, settings = _configuration(directory, faults)
+    configuration, configured = _configuration(directory, faults)
     metrics = _lines(directory.metrics, _metrics_line, faults)
     agreement = _lines(directory.agreement, lambda value: validated(MeasurementRecord, value), faults)
     if not metrics and not agreement:
@@ -97,9 +169,40 @@ def read_run(folder: Path) -> RunRecord:
         raise RunError(f"{folder} has nothing to show: {why}")
     if not metrics:
         faults.append(f"{directory.metrics.name} has no finished epoch")
+    if (
+        configured.get("agreement")
+        and not agreement
+        and not any(directory.agreement.name in fault for fault in faults)
+    ):
+        faults.append(f"{directory.agreement.name} is empty, though the configuration asks for agreement")
     if meta.status == "running" or (environment and meta.status not in _ENDINGS):
         faults.append("meta.json has no end: the run still goes on, or it was cut off")
-    return RunRecord(folder, meta, environment, configuration, settings, metrics, agreement, faults)
+    match = _FOLDER.fullmatch(_folder_name(folder))
+    label = f"{match[1]}-{match[2]}" if match else _folder_name(folder)
+    run = RunRecord(folder, label, meta, environment, configuration, configured, metrics, agreement, faults)
+    if run.cut_short:
+        faults.append(f"{directory.metrics.name} ends {run.cut_short}")
+    return run
+
+
+def _require_run(folder: Path, directory: RunDirectory) -> None:
+    """Raise RunError, which says what `folder` is, where it is not that of a run."""
+    if not folder.exists():
+        raise RunError(
+            f"there is no folder {folder}; give one that `jactrain run` or `jactrain compare` printed"
+        )
+    if folder.name == "comparison.json" or (folder / "comparison.json").is_file():
+        raise RunError(f"{folder} is a comparison, which has a page of its own; give it alone")
+    if folder.suffix in (".yaml", ".yml") and folder.is_file():
+        raise RunError(f"{folder} is a configuration; run it first: jactrain run {folder}")
+    if not folder.is_dir():
+        raise RunError(f"{folder} is a file; give a run's folder, or the comparison.json of a comparison")
+    known = (directory.resolved_config, directory.meta, directory.metrics)
+    if not any(file.is_file() for file in known):
+        names = ", ".join(file.name for file in known)
+        raise RunError(
+            f"{folder} is no folder of a run or a comparison: it has none of {names}, nor comparison.json"
+        )
 
 
 def _meta(directory: RunDirectory, faults: list[str]) -> tuple[MetaRecord, dict[str, Any]]:
@@ -112,24 +215,31 @@ def _meta(directory: RunDirectory, faults: list[str]) -> tuple[MetaRecord, dict[
     return record, dict(value)
 
 
-def _configuration(directory: RunDirectory, faults: list[str]) -> tuple[str, dict[str, str]]:
+def _configuration(directory: RunDirectory, faults: list[str]) -> tuple[str, dict[str, Any]]:
+    """Return the configuration's text, and its value: empty where it is damaged."""
     path = directory.resolved_config
     try:
-        data = _bytes(path)
-        value = parse(data, path.name).value
-    except ConfigurationError as error:
-        faults.append(f"{path.name} cannot be read: {str(error).splitlines()[0]}")
-        return data.decode("utf-8", "replace"), {}
+        data = read_bytes(path)
     except JactrainError as error:
         faults.append(_fault(path, error))
         return "", {}
-    return data.decode("utf-8"), dict(flattened(value)) if isinstance(value, dict) else {}
+    text = data.decode("utf-8", "replace")
+    try:
+        value = parse(data, path.name).value
+    except ConfigurationError as error:
+        faults.append(str(error).splitlines()[0])
+        return text, {}
+    missing = [key for key in _REQUIRED if key not in value] if isinstance(value, dict) else [*_REQUIRED]
+    if missing:
+        faults.append(f"{path.name} lacks {listing(missing)}; it may have been cut off or edited")
+        return text, {}
+    return text, dict(value)
 
 
 def _lines(path: Path, read: Callable[[Any], Line], faults: list[str]) -> list[Line]:
     """Return what `read` makes of each line of JSON; lines that cannot be read become faults."""
     try:
-        lines = _bytes(path).split(b"\n")
+        lines = read_bytes(path).split(b"\n")
     except JactrainError as error:
         faults.append(_fault(path, error))
         return []
@@ -138,7 +248,7 @@ def _lines(path: Path, read: Callable[[Any], Line], faults: list[str]) -> list[L
         if not line.strip():
             continue
         try:
-            found.append(read(parse_json(line, f"line {number}")))
+            found.append(read(parse_json(line)))
         except RunError as error:
             last = number == len(lines)  # each whole line ends with a line feed
             bad.append(f"line {number}, the last, is cut off" if last else f"line {number}: {error}")
@@ -159,15 +269,6 @@ def _metrics_line(value: Any) -> dict[str, Number]:
     if line.get("step") is None:
         raise RunError("it has no step")
     return line
-
-
-def _bytes(path: Path) -> bytes:
-    with reachable(path, "read"):
-        if not path.is_file():
-            raise RunError(f"there is no {path.name}")
-        if path.stat().st_size > _MAXIMUM_BYTES:
-            raise RunError(f"{path.name} has more than {_MAXIMUM_BYTES:,} bytes")
-        return path.read_bytes()
 
 
 def _fault(path: Path, error: JactrainError) -> str:

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jactrain.errors import JactrainError, RunError
-from jactrain.report.agreement_over_steps import agreement_section, grouped
-from jactrain.report.curves import column, curves_of_one, curves_of_several, metric_names
+from jactrain.report.agreement_over_steps import agreement_section
+from jactrain.report.curves import curves_of_one, curves_of_several, metric_names
 from jactrain.report.metric_words import lower_is_better, metric_unit, worded
 from jactrain.report.page import Cell, Column, Page, Section, Table
+from jactrain.report.run_headlines import headline_of_one, headline_of_several
 from jactrain.report.run_record import RunRecord, read_run
+from jactrain.report.settings import differences
 from jactrain.report.texts import counted, listing, one_line, shown
-
-_SCORES = (
-    "validation_accuracy",
-    "validation_r2",
-    "validation_loss",
-    "train_accuracy",
-    "train_r2",
-    "train_loss",
-)
 
 
 @dataclass(frozen=True)
@@ -34,14 +27,14 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Runs:
-    """The runs that could be read, and those that could not."""
+    """The runs that could be read, told apart by their labels, and those that could not."""
 
     records: Sequence[RunRecord]
-    unreadable: Sequence[Unreadable]
+    unreadable: Sequence[Unreadable] = ()
 
 
 def read_runs(folders: Sequence[Path]) -> Runs:
-    """Return every run once; RunError where none could be read."""
+    """Return every run once, and why others cannot be read; RunError where none could be."""
     records, unreadable = [], []
     for folder in dict.fromkeys(folders):
         try:
@@ -50,24 +43,55 @@ def read_runs(folders: Sequence[Path]) -> Runs:
             unreadable.append(Unreadable(folder, str(error)))
     if not records:
         raise RunError("; ".join(one.reason for one in unreadable) or "no run was given")
-    return Runs(records, unreadable)
+    return Runs(_told_apart(records), unreadable)
 
 
-def run_page(folder: Path | str) -> Page:
-    """Return the page of the run in `folder`; RunError where nothing of it can be shown."""
-    return page_of_one(read_run(Path(folder)))
+def _told_apart(runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return `runs` with labels: the name, with what differs where several have the same.
+
+    That is the setting in which they differ if it is a single one, else the four hexadecimal digits of the
+    folder, or at last its path.
+    """
+    labels = []
+    for run in runs:
+        namesakes = [other for other in runs if other.name == run.name]
+        if len(namesakes) == 1:
+            labels.append(run.name)
+            continue
+        found = (
+            differences([other.configured for other in namesakes])
+            if all(other.configured for other in namesakes)
+            else []
+        )
+        if len(found) == 1 and len({*found[0].cells}) == len(namesakes):
+            cell = found[0].cells[next(i for i, other in enumerate(namesakes) if other is run)]
+            labels.append(f"{run.name} ({_last_part(found[0].path)}: {cell})")
+        else:
+            labels.append(run.label)
+    return [
+        replace(run, label=label if labels.count(label) == 1 else str(run.folder))
+        for run, label in zip(runs, labels, strict=True)
+    ]
 
 
-def runs_page(folders: Sequence[Path | str]) -> Page:
-    """Return the page of several runs, with those that could not be read named; RunError for none at all."""
-    return page_of_several(read_runs([Path(folder) for folder in folders]))
+def _last_part(path: str) -> str:
+    """Return `learning_rate` of `optimizer.sgd.learning_rate`, but `network.1` whole."""
+    part = path.rpartition(".")[2]
+    return path if part.isdecimal() else part
 
 
-def page_of_one(run: RunRecord) -> Page:
+def runs_page(runs: Runs) -> Page:
+    """Return the page of `runs`: a run's own where one alone was given, and that of several elsewhere."""
+    if len(runs.records) == 1 and not runs.unreadable:
+        return _page_of_one(runs.records[0])
+    return _page_of_several(runs)
+
+
+def _page_of_one(run: RunRecord) -> Page:
     """Return the page of `run`."""
     return Page(
         title=f"Run {run.label}",
-        headline=_headline(run),
+        headline=headline_of_one(run),
         facts=_facts(run),
         warnings=run.faults,
         sections=[
@@ -81,17 +105,17 @@ def page_of_one(run: RunRecord) -> Page:
     )
 
 
-def page_of_several(runs: Runs) -> Page:
+def _page_of_several(runs: Runs) -> Page:
     """Return the page of `runs`."""
     records = runs.records
     names = metric_names(records)
     warnings = [
-        *(f"{one.folder}: {one.reason}" for one in runs.unreadable),
+        *(one.reason for one in runs.unreadable),
         *(f"{run.label}: {fault}" for run in records for fault in run.faults),
     ]
     return Page(
         title=f"{counted(len(records), 'run')} side by side",
-        headline=_headline_of_several(records),
+        headline=headline_of_several(records),
         warnings=warnings,
         sections=[
             Section("Final figures", tables=[_figures_table(records, names)]),
@@ -103,58 +127,6 @@ def page_of_several(runs: Runs) -> Page:
         },
         environments={f"Environment of {run.label}": run.environment for run in records if run.environment},
     )
-
-
-def _headline(run: RunRecord) -> str:
-    name = one_line(run.meta.name or run.label)
-    score = _score(run)
-    mode = one_line(run.settings.get("mode", "") or _mode_of(run))
-    by = f" by {mode}" if mode else ""
-    endings = {"diverged": "diverged", "interrupted": "was interrupted", "failed": "failed"}
-    ending = endings.get(run.meta.status, "")
-    if not run.metrics:
-        return f"{name} {ending or 'finished no epoch'}: {one_line(run.meta.exit_reason)}".rstrip(": ")
-    last = run.metrics[-1]
-    took = f"after {counted(int(last.get('epoch') or 0), 'epoch')}"
-    took += f" and {counted(int(last['step'] or 0), 'step')}"
-    if last.get("seconds") is not None:
-        took += f", {shown(last['seconds'], 's')} of training{by}"
-    if ending:
-        words = f"{name} {ending} {took}: {one_line(run.meta.exit_reason)}"
-    elif score:
-        kept = run.kept
-        early = f", at epoch {kept.get('epoch'):,.0f}" if kept is not last else ""
-        words = (
-            f"{name} reaches a {worded(score)} of {shown(kept.get(score), metric_unit(score))}{early} {took}"
-        )
-    else:
-        words = f"{name} ended {took}"
-    return f"{words}{_agreement_words(run)}."
-
-
-def _mode_of(run: RunRecord) -> str:
-    """Return the mode that trained: what others were compared with, or what the settings begin with."""
-    if run.agreement:
-        return run.agreement[-1].reference
-    return next((key.split(".")[1] for key in run.settings if key.startswith("mode.")), "")
-
-
-def _agreement_words(run: RunRecord) -> str:
-    last = {mode: these[-1] for mode, these in grouped(run).items()}
-    wrong = [mode for mode, one in last.items() if one.verdict in ("disagree", "failed")]
-    if wrong:
-        return f"; {listing(map(one_line, wrong))} disagree{'s' if len(wrong) == 1 else ''} with it"
-    known = [
-        f"{one_line(mode)} to {shown(one.relative_error, 'error')}"
-        for mode, one in last.items()
-        if one.relative_error is not None
-    ]
-    return f"; the gradient agrees with that of {listing(known, 3)}" if known else ""
-
-
-def _score(run: RunRecord) -> str:
-    names = [name for name in metric_names([run]) if any(value is not None for value in column(run, name))]
-    return next((name for name in _SCORES if name in names), names[0] if names else "")
 
 
 def _facts(run: RunRecord) -> dict[str, str]:
@@ -179,58 +151,27 @@ def _last(run: RunRecord, name: str, unit: str) -> str:
 
 
 def _final_table(run: RunRecord) -> Table:
-    last, kept = run.metrics[-1], run.kept
-    early = kept is not last
+    last = run.metrics[-1]
+    early = run.kept is not None and run.kept is not last
+    recorded = "last epoch recorded" if run.cut_short else "last epoch"
     columns = [
         Column("figure"),
-        Column("kept" if early else "last epoch"),
+        Column("kept" if early else recorded),
         Column("best"),
         Column("at epoch", "number", "count"),
     ]
     if early:
-        columns.insert(2, Column("last epoch"))
+        columns.insert(2, Column(recorded))
     rows: list[list[Cell]] = []
     for name in metric_names([run]):
         unit = metric_unit(name)
         known = [(v, line.get("epoch")) for line in run.metrics if (v := line.get(name)) is not None]
         best = (min if lower_is_better(name) else max)(known, key=lambda pair: pair[0], default=(None, None))
-        row: list[Cell] = [worded(name), shown(kept.get(name), unit), shown(best[0], unit), best[1]]
+        row: list[Cell] = [worded(name), shown(run.figures.get(name), unit), shown(best[0], unit), best[1]]
         if early:
             row.insert(2, shown(last.get(name), unit))
         rows.append(row)
     return Table(columns, rows)
-
-
-def _headline_of_several(runs: Sequence[RunRecord]) -> str:
-    having = [(run, score) for run in runs if run.metrics and (score := _score(run))]
-    scores = {score for _, score in having}
-    tasks = {
-        tuple(item for item in run.settings.items() if item[0].startswith(("data.", "loss"))) for run in runs
-    }
-    if len(scores) == 1 and len(tasks) == 1 and len(having) > 1:
-        (score,) = scores
-        found = [(run.kept.get(score), one_line(run.label)) for run, _ in having]
-        known = [(value, label) for value, label in found if value is not None]
-        if known:
-            lower = lower_is_better(score)
-            best, worst = (min(known), max(known)) if lower else (max(known), min(known))
-            word, unit = "lowest" if lower else "highest", metric_unit(score)
-            if best[0] == worst[0]:
-                return f"All {len(known)} runs reach a {worded(score)} of {shown(best[0], unit)}."
-            return (
-                f"{best[1]} has the {word} {worded(score)} of {counted(len(runs), 'run')}, "
-                f"{shown(best[0], unit)}; {worst[1]} has {shown(worst[0], unit)}."
-            )
-    figures = [
-        f"{one_line(run.label)} with a {worded(score)} of {shown(run.kept.get(score), metric_unit(score))}"
-        for run, score in having
-    ]
-    differing = " on different data, whose figures do not compare" if len(tasks) > 1 else ""
-    return (
-        f"{counted(len(runs), 'run')}{differing}: {listing(figures, 4)}."
-        if figures
-        else f"{counted(len(runs), 'run')}."
-    )
 
 
 def _figures_table(runs: Sequence[RunRecord], names: Sequence[str]) -> Table:
@@ -244,25 +185,32 @@ def _figures_table(runs: Sequence[RunRecord], names: Sequence[str]) -> Table:
     ]
     rows = []
     for run in runs:
-        kept, last = (run.kept, run.metrics[-1]) if run.metrics else ({}, {})
+        last = run.metrics[-1] if run.metrics else {}
         places = (last.get(name) for name in ("epoch", "step", "seconds", "multiply_adds"))
-        rows.append((run.label, run.meta.status, *(kept.get(name) for name in names), *places))
-    return Table(columns, rows, note="Figures are those of the weights that were kept.")
+        rows.append((run.label, run.meta.status, *(run.figures.get(name) for name in names), *places))
+    unkept = [one_line(run.label) for run in runs if run.metrics and run.kept is None]
+    note = "Figures are those of the weights that were kept."
+    if unkept:
+        of = "" if len(unkept) == len(runs) else f" of {listing(unkept)}"
+        last_epoch = f"Those{of} are of the last epoch recorded: which weights were kept is not known."
+        note = last_epoch.replace("Those", "Figures") if not of else f"{note} {last_epoch}"
+    return Table(columns, rows, note=note)
 
 
 def _settings_section(runs: Sequence[RunRecord]) -> Section:
     """Return the settings in which the runs differ; what a run does not have is `–`."""
-    readable = [run for run in runs if run.settings]
+    readable = [run for run in runs if run.configured]
     if len(readable) < 2:
         return Section("Differing settings")
-    keys = dict.fromkeys(key for run in readable for key in run.settings)
-    differing = [key for key in keys if len({run.settings.get(key) for run in readable}) > 1]
-    if not differing:
+    found = differences([run.configured for run in readable])
+    if not found:
         return Section("Differing settings", ["The configurations are the same."])
-    places = list(dict.fromkeys(key.partition(".")[0] for key in keys))
-    differing.sort(key=lambda key: places.index(key.partition(".")[0]))
     columns = [Column("setting"), *(Column(run.label) for run in readable)]
-    rows = [(key, *(run.settings.get(key, "–") for run in readable)) for key in differing]
-    same = len(keys) - len(differing)
-    note = f"{counted(same, 'further setting')} {'is' if same == 1 else 'are'} the same."
+    rest = [one_line(run.label) for run in runs if not run.configured]
+    note = (
+        f"The configuration of {listing(rest)} cannot be read."
+        if rest
+        else "All other settings are the same."
+    )
+    rows = [(path, *cells) for path, cells in found]
     return Section("Differing settings", tables=[Table(columns, rows, note=note)])

@@ -6,32 +6,39 @@ from collections.abc import Callable, Iterator, Mapping
 
 from jactrain.report.drawings.base import Axis
 from jactrain.report.drawings.lines import Lines, Series, Upright
-from jactrain.report.page import Column, Figure, Section, Table
-from jactrain.report.record import Scaling, ScalingMode, ScalingPoint
-from jactrain.report.texts import called, listing, plain, shown
+from jactrain.report.page import Column, Figure, Noted, Notes, Section, Table
+from jactrain.report.record import Crossover, Scaling, ScalingMode, ScalingPoint
+from jactrain.report.texts import called, counted, listing, plain, shown
 
 _MOST_UPRIGHTS = 3
+_FLAT = 0.3  # an exponent of time nearer to 0 than this is overhead's
+_TOO_SMALL = "too small to measure growth at these sizes"
 
 
 def scaling_section(scaling: Scaling, styles: Mapping[str, int]) -> Section:
     """Return the section about growing networks."""
-    examples = "" if scaling.examples is None else f", {scaling.examples:,} examples each"
-    grown = f"The network is made larger in its {called(scaling.along)}{examples}; nothing is trained."
-    return Section(
-        f"Growing networks: {called(scaling.along)}",
-        [grown],
-        [_exponents(scaling), *_crossovers(scaling)],
-        [*_figures(scaling, styles)],
+    grown = (
+        f"The network is made larger in its {called(scaling.along)}, {counted(scaling.examples, 'example')} "
+        "each; nothing is trained."
     )
+    if scaling.fitted:
+        grown += " The sizes are the largest that every mode was expected to have time for."
+    crossed = [one for one in scaling.crossovers if _is_one(one)]
+    texts = [grown] if crossed or not scaling.crossovers else [grown, _nothing_overtakes(scaling)]
+    tables = [_exponents(scaling), *([_crossovers(scaling, crossed)] if crossed else [])]
+    return Section(f"Growing networks: {called(scaling.along)}", texts, tables, [*_figures(scaling, styles)])
 
 
 def _exponents(scaling: Scaling) -> Table:
+    notes = Notes()
     rows = [
         (
-            mode.mode,
-            mode.exponent.measured,
+            Noted(
+                mode.mode,
+                notes=notes.number(*(f"at {shown(p.size)}: {p.reason}" for p in mode.points if p.reason)),
+            ),
+            _TOO_SMALL if _is_flat(mode) else mode.exponent.measured,
             mode.exponent.predicted,
-            "; ".join(dict.fromkeys(f"at {shown(p.size)}: {p.reason}" for p in mode.points if p.reason)),
         )
         for mode in scaling.modes
     ]
@@ -39,18 +46,24 @@ def _exponents(scaling: Scaling) -> Table:
         Column("mode"),
         Column("measured exponent", "number"),
         Column("predicted exponent", "number"),
-        Column("left out"),
     ]
     note = (
         f"Cost grows as {called(scaling.along)} to this power: time where measured, multiply-adds where "
         "predicted."
     )
-    return Table(columns, rows, "How cost grows", note)
+    return Table(columns, rows, "How cost grows", note, notes.texts)
 
 
-def _crossovers(scaling: Scaling) -> Iterator[Table]:
-    if not scaling.crossovers:
-        return
+def _is_flat(mode: ScalingMode) -> bool:
+    """Tell whether the times are nearly the same at all sizes: they are overhead, and tell of no growth."""
+    return mode.exponent.measured is not None and abs(mode.exponent.measured) < _FLAT
+
+
+def _is_one(crossover: Crossover) -> bool:
+    return crossover.measured_at is not None or crossover.predicted_at is not None
+
+
+def _crossovers(scaling: Scaling, crossed: list[Crossover]) -> Table:
     along = called(scaling.along)
     columns = [
         Column("modes"),
@@ -58,11 +71,20 @@ def _crossovers(scaling: Scaling) -> Iterator[Table]:
         Column(f"predicted at {along}", "number"),
         Column("in words"),
     ]
-    rows = [
-        (" and ".join(crossing.modes), crossing.measured_at, crossing.predicted_at, crossing.sentence)
-        for crossing in scaling.crossovers
-    ]
-    yield Table(columns, rows, "Where one overtakes the other")
+    rows = [(" and ".join(one.modes), one.measured_at, one.predicted_at, one.sentence) for one in crossed]
+    others = [one for one in scaling.crossovers if one not in crossed]
+    note = f"{counted(len(others), 'other pair')} of modes nowhere change places." if others else ""
+    return Table(columns, rows, "Where one overtakes the other", note)
+
+
+def _nothing_overtakes(scaling: Scaling) -> str:
+    """Return in a sentence that no two of the modes compared change places."""
+    first = {one.modes[0] for one in scaling.crossovers if one.modes}
+    who = f"No mode overtakes {called(next(iter(first)))}" if len(first) == 1 else "No mode overtakes another"
+    back = ", or is overtaken by it," if len(first) == 1 else ""
+    return (
+        f"{who}{back} between these sizes, neither by the time measured nor by the multiply-adds predicted."
+    )
 
 
 def _figures(scaling: Scaling, styles: Mapping[str, int]) -> Iterator[Figure]:
@@ -71,7 +93,7 @@ def _figures(scaling: Scaling, styles: Mapping[str, int]) -> Iterator[Figure]:
     yield from _figure(
         scaling, styles, "scaling-seconds", "Measured time of a gradient", Axis("time", "s", "log"),
         lambda point: point.seconds.median if point.seconds else None,
-        lambda mode: mode.exponent.measured, measured,
+        lambda mode: None if _is_flat(mode) else mode.exponent.measured, measured,
     )  # fmt: skip
     yield from _figure(
         scaling, styles, "scaling-multiply-adds", "Predicted multiply-adds of a gradient",
@@ -152,6 +174,9 @@ def _caption(
             f"{flat[1]} grows slowest, with exponent {shown(round(flat[0], 2))}, and {steep[1]} fastest, "
             f"with {shown(round(steep[0], 2))}."
         )
+    flat_ones = [called(mode.mode) for mode in modes if y.unit == "s" and _is_flat(mode)]
+    if flat_ones:
+        words.append(f"The times of {listing(flat_ones)} are {_TOO_SMALL}.")
     size = max(point.size for mode in modes for point in mode.points if read(point) is not None)
     ends = [
         (value, called(mode.mode))

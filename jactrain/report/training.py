@@ -13,7 +13,7 @@ from jactrain.report.drawings.base import Axis
 from jactrain.report.drawings.lines import Lines, Series
 from jactrain.report.estimators import estimator_figures
 from jactrain.report.metric_words import capital, lower_is_better, metric_unit, worded
-from jactrain.report.page import Cell, Column, Figure, Section, Table
+from jactrain.report.page import Column, Figure, Noted, Notes, Section, Table
 from jactrain.report.record import Range, Training, TrainingMode, TrainingRun
 from jactrain.report.texts import called, counted, listing, shown
 
@@ -26,9 +26,10 @@ def training_section(training: Training, styles: Mapping[str, int]) -> Section:
     seeds = f" over {counted(len(training.seeds), 'seed')}" if len(training.seeds) > 1 else ""
     epochs = "" if training.epochs is None else f" for {counted(training.epochs, 'epoch')}"
     text = (
-        f"Every mode trains{epochs} from the same parameters with the same batches and noise{seeds}. How "
-        "well a gradient is aligned at the start does not by itself tell how well it trains, so that both "
-        "stand side by side."
+        f"Every mode trains{epochs} from the same parameters with the same batches and noise{seeds}, and all "
+        "with the same learning rate, the configuration's, which was chosen anew for none of them. How well "
+        "a gradient is aligned at the start does not by itself tell how well it trains, so that both stand "
+        "side by side."
     )
     return Section(
         "Training",
@@ -45,43 +46,64 @@ def _table(training: Training) -> Table:
         "validation_loss": ("validation loss", ""),
         "metric": (worded(metric), metric_unit(metric)),
     }
-    kept = [key for key in parts if any(_known(mode.final.get(key)) for mode in training.modes)]
-    columns = [Column("mode"), Column("status", "verdict")]
-    for key in kept:
-        name, unit = parts[key]
-        columns.append(Column(f"final {name}", "number", unit))
-        if len(training.seeds) > 1:
-            columns += [Column("lowest", "number", unit), Column("highest", "number", unit)]
-    columns += [
-        Column("cosine at start", "number", "cosine"),
+    kept = {key: part for key, part in parts.items() if any(_final(mode, key) for mode in training.modes)}
+    columns = [
+        Column("mode"),
+        Column("status", "verdict"),
+        *(Column(f"final {name}", "number", unit) for name, unit in kept.values()),
+        Column("cosine at start, of one draw", "number", "cosine"),
         Column("loss drop a multiply-add", "number"),
         Column("loss drop a second", "number"),
-        Column("why"),
     ]
-    rows = [(*_row(mode, kept, len(training.seeds) > 1),) for mode in training.modes]
-    return Table(columns, rows, "After training", "Medians over seeds, with the lowest and the highest.")
-
-
-def _row(mode: TrainingMode, kept: Sequence[str], ranges: bool) -> Iterator[Cell]:
-    yield mode.mode
-    yield mode.status
-    for key in kept:
-        final = mode.final.get(key) or Range()
-        yield final.median
-        if ranges:
-            yield final.low
-            yield final.high
-    yield mode.cosine_at_start
-    yield mode.loss_drop_per_multiply_add
-    yield mode.loss_drop_per_second
-    reasons = dict.fromkeys(
-        [mode.reason, *(f"seed {run.seed}: {run.reason}" for run in mode.runs if run.reason)]
+    notes = Notes()
+    rows = [
+        (
+            mode.mode,
+            Noted(_status(mode), notes=notes.number(*_reasons(mode))),
+            *(_range(_final(mode, key), unit, len(training.seeds)) for key, (_, unit) in kept.items()),
+            mode.cosine_at_start,
+            mode.loss_drop_per_multiply_add,
+            mode.loss_drop_per_second,
+        )
+        for mode in training.modes
+    ]
+    note = (
+        "The cosine is that of single gradients with the reference's, the mean over draws if a mode draws; "
+        "that of the mean of many draws, in the first table, is larger."
     )
-    yield "; ".join(reason for reason in reasons if reason)
+    if len(training.seeds) > 1:
+        note = f"Medians over seeds, with the lowest and the highest below. {note}"
+    return Table(columns, rows, "After training", note, notes.texts)
 
 
-def _known(final: Range | None) -> bool:
-    return final is not None and final.median is not None
+def _final(mode: TrainingMode, key: str) -> Range | None:
+    """Return a final figure of `mode`, None where it has none."""
+    found: Range | None = getattr(mode.final, key)
+    return None if found is None or found.median is None else found
+
+
+def _range(found: Range | None, unit: str, seeds: int) -> Noted:
+    if found is None:
+        return Noted(None)
+    ends = f"{shown(found.low, unit)} to {shown(found.high, unit)}" if seeds > 1 else ""
+    return Noted(found.median, ends if found.low != found.high else "")
+
+
+def _status(mode: TrainingMode) -> str:
+    return "its loss grew" if mode.status == "finished" and _has_grown(mode) else mode.status
+
+
+def _has_grown(mode: TrainingMode) -> bool:
+    """Tell whether the training loss ended above where it began, by the medians over seeds."""
+    finished = [run.train_loss for run in mode.runs if run.status == "finished" and run.train_loss]
+    first, last = _middle([losses[0] for losses in finished]), _middle([losses[-1] for losses in finished])
+    return first is not None and last is not None and last > first
+
+
+def _reasons(mode: TrainingMode) -> list[str]:
+    """Return the mode's reason, and those of its seeds that it does not tell already."""
+    seeds = [f"seed {run.seed}: {run.reason}" for run in mode.runs if run.reason]
+    return [mode.reason, *(reason for reason in seeds if reason not in mode.reason)]
 
 
 @dataclass(frozen=True)
@@ -201,6 +223,9 @@ def _last_words(training: Training, bands: Sequence[_Band], y: Axis) -> str:
     stopped = [called(mode.mode) for mode in training.modes if mode.status == "diverged"]
     if stopped:
         words += f" {listing(stopped)} diverged."
+    grown = [called(mode.mode) for mode in training.modes if _status(mode) == "its loss grew"]
+    if grown and y.label == "training loss":
+        words += f" The loss of {listing(grown)} grew, at the learning rate that all modes have."
     if len(training.seeds) > 1:
         words += f" Lines are medians over {len(training.seeds)} seeds, bands span all of them."
     return words
@@ -282,7 +307,7 @@ def _drops(training: Training, styles: Mapping[str, int]) -> Iterator[Figure]:
             caption += (
                 f" Of those that are not exact {called(most.mode)} is best aligned at the start, with a "
                 f"cosine of {shown(most.cosine_at_start, 'cosine')}, {called(least.mode)} least, with "
-                f"{shown(least.cosine_at_start, 'cosine')}."
+                f"{shown(least.cosine_at_start, 'cosine')}, single draws on average."
             )
         if min(drops) < 0:
             caption += " Bars to the left are of losses that rose."

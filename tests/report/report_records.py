@@ -86,13 +86,14 @@ def hostile() -> dict[str, Any]:
         "wrong_rule": f"{SCRIPT}$\\frac{{1}}$ {'long ' * 40}",
         "spsa(directions=16)": IMAGE,
         "feedback_alignment": TEMPLATE,
-        "one_way has no vjp": f"{ANSI}\x00\ufffe",
+        _REASONS["failed"]: f"{ANSI}\x00\ufffe",
         "validation_accuracy": f"$x$ {SCRIPT}",
         '"width"': json.dumps(f"width {SCRIPT}"),
         "AMD EPYC": IMAGE,
     }
     for old, new in replacements.items():
         quoted = new if old.startswith('"') else json.dumps(new)[1:-1]
+        assert old in text, old
         text = text.replace(old, quoted)
     return {
         **json.loads(text),
@@ -148,6 +149,7 @@ def _mode(
                 "norm_ratio": 1.0,
                 "allowed": allowed,
                 "verdict": verdict,
+                "kinked": 0,
                 "worst": _entry(error),
             }
             for name, factor in zip(BLOCKS, factors, strict=True)
@@ -213,7 +215,7 @@ def _trained(mode: str, index: int) -> dict[str, Any]:
         "estimator": {
             "step": [0, 46, 115, 161, 230],
             "relative_bias": [(2.4, 2.6, 0.95)[index - 2] * (1 + 0.05 * point) for point in range(5)],
-            "bias_standard_error": [(2.43, 2.45, 0.01)[index - 2]] * 5,
+            "bias_standard_error": [(2.43, 2.45, 0.0)[index - 2]] * 5,
             "relative_variance": [(300.0, 310.0, 0.0)[index - 2]] * 5,
             "cosine": [(0.058, 0.056, 0.55)[index - 2] * (1 - 0.04 * point) for point in range(5)],
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from report_records import HOSTILE
 
 from jactrain.report.page import render
-from jactrain.report.runs import run_page, runs_page
+from jactrain.report.runs import read_runs, runs_page
 
 # The relative luminance of a colour as `getComputedStyle` gives it (WCAG 2.2).
 LUMINANCE = """
@@ -64,8 +65,8 @@ def files(
     pages = {
         "comparison": html,
         "hostile": hostile_html,
-        "run": render(run_page(trained)),
-        "runs": render(runs_page([trained, other, folder / "nowhere"])),
+        "run": render(runs_page(read_runs([trained]))),
+        "runs": render(runs_page(read_runs([trained, other, folder / "nowhere"]))),
     }
     for name, text in pages.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
@@ -195,9 +196,54 @@ def test_a_phone_shows_the_page_without_scrolling_sideways(visit: Callable[..., 
     page = visit(name, width=360).page
     page.locator("details").evaluate_all("(all) => all.forEach((details) => { details.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") == 360
-    assert page.locator("svg").evaluate_all("(all) => all.every((svg) => svg.clientWidth <= 360)")
     wide = page.locator(".scroll").first
     assert wide.evaluate("(box) => getComputedStyle(box).overflowX") == "auto"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_letters_of_drawings_are_large_enough_on_a_phone(visit: Callable[..., Visit], name: str) -> None:
+    page = visit(name, width=360).page
+    heights = page.locator("svg.drawing text").evaluate_all(
+        """(texts) => texts.map((text) => {
+          const scale = text.ownerSVGElement.clientWidth / text.ownerSVGElement.viewBox.baseVal.width;
+          return scale * parseFloat(getComputedStyle(text).fontSize);
+        })"""
+    )
+    assert min(heights) >= 9
+    assert page.locator("svg.drawing").first.evaluate("(svg) => svg.clientWidth") >= 480
+
+
+def test_names_of_modes_break_between_words_only_and_numbers_nowhere(visit: Callable[..., Visit]) -> None:
+    page = visit("comparison", width=360).page
+    table = page.locator("main table").first
+    lines = table.locator("tbody th").evaluate_all(
+        """(cells) => cells.flatMap((cell) => {
+          const range = document.createRange(), text = cell.firstChild.textContent;
+          range.selectNodeContents(cell);
+          const found = [];
+          for (const node of cell.childNodes) {
+            if (node.nodeType !== Node.TEXT_NODE) continue;
+            range.selectNodeContents(node);
+            found.push(range.getClientRects().length);
+          }
+          return found;
+        })"""
+    )
+    assert set(lines) == {1}  # what lies between two places to break at is on one line
+    heights = table.locator("td[data-value]").evaluate_all(
+        """(cells) => cells.map((cell) => {
+          const range = document.createRange();
+          range.selectNodeContents(cell);
+          return range.getClientRects().length;
+        })"""
+    )
+    assert set(heights) == {1}
+
+
+def test_the_table_of_modes_fits_a_wide_page(visit: Callable[..., Visit]) -> None:
+    page = visit("comparison", width=1200).page
+    box = page.locator("main .scroll").first
+    assert box.evaluate("(box) => box.scrollWidth <= box.clientWidth")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -220,13 +266,16 @@ def test_drawings_let_the_dark_page_through(visit: Callable[..., Visit]) -> None
     assert page.locator("svg path[style*='fill: #ffffff']").count() == 0
 
 
-def test_print_is_light_and_opens_what_is_folded(visit: Callable[..., Visit], tmp_path: Path) -> None:
-    page = visit("run", color_scheme="dark").page
+def test_print_is_light_and_opens_what_is_folded_but_for_data(
+    visit: Callable[..., Visit], tmp_path: Path
+) -> None:
+    page = visit("comparison", color_scheme="dark").page
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert page.locator("details:not([open])").count() == 0
+    assert page.locator("details.data[open]").count() == 1
+    assert page.locator("details:not(.data):not([open])").count() == 0
+    data = page.pdf(path=tmp_path / "page.pdf", format="A4")
+    assert len(re.findall(rb"/Type\s*/Page\b", data)) <= 9
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.locator("details[open]").count() == 0
-    data = page.pdf(path=tmp_path / "page.pdf", format="A4")
-    assert data.startswith(b"%PDF")

@@ -60,7 +60,7 @@ def test_a_comparison_is_rendered_again_from_its_record(tmp_path: Path, name: st
     done = call(tmp_path / "c" / name, "--figures", "drawn", "--json", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
-    assert [*found] == ["out", "figures", "unreadable"]
+    assert [*found] == ["out", "figures", "unreadable", "notes"]
     assert found["out"] == str(tmp_path / "c" / "report.html")
     assert len(found["figures"]) == 10
     assert all((tmp_path / path).stat().st_size for path in found["figures"])
@@ -78,7 +78,7 @@ def test_unreadable_runs_are_data_too(run: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "comparison.json, line 1 is not JSON"),
+        ("{", "comparison.json is not JSON: Expecting property name"),
         ('{"kind": "check"}', "comparison.json: expected a record of kind 'comparison', not 'check'"),
         (
             '{"kind": "comparison", "schema_version": 9}',
@@ -109,11 +109,30 @@ def test_nothing_to_read_or_no_place_to_write_ends_in_a_message(run: Path, tmp_p
         assert "Traceback" not in done.stderr
 
 
-def test_a_comparison_stands_alone(run: Path, tmp_path: Path) -> None:
-    (tmp_path / "comparison.json").write_text(json.dumps(comparison()))
-    done = call("comparison.json", run, folder=tmp_path)
+def test_comparisons_among_several_runs_are_left_out_with_the_reason(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "comparison.json").write_text(json.dumps(comparison()))
+    (tmp_path / "empty").mkdir()
+    (run / "agreement.jsonl").write_text("")
+    done = call("c", run, "empty", "c/comparison.json", "--json", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert [one["run"] for one in found["unreadable"]] == ["c", "empty", "c/comparison.json"]
+    assert "c is a comparison, which has a page of its own; give it alone" in found["unreadable"][0]["reason"]
+    assert "nor comparison.json" in found["unreadable"][1]["reason"]
+    assert found["notes"] == [
+        {"run": str(run), "note": "agreement.jsonl is empty, though the configuration asks for agreement"}
+    ]
+    only = call("c", "empty", folder=tmp_path)
+    assert only.returncode == 2
+    assert "c is a comparison" in only.stderr
+
+
+def test_a_configuration_is_to_be_run_first(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("name: x\n")
+    done = call("x.yaml", folder=tmp_path)
     assert done.returncode == 2
-    assert "comparison.json is a comparison, which has a page of its own; give it alone" in done.stderr
+    assert done.stderr == "error: x.yaml is a configuration; run it first: jactrain run x.yaml\n"
 
 
 def test_the_command_shows_an_example() -> None:

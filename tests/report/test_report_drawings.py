@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import pytest
 from matplotlib.colors import to_rgb
@@ -29,8 +30,8 @@ def test_colours_are_seen_on_white_and_in_the_dark(colour: str) -> None:
 
 
 def test_series_are_told_apart_by_more_than_colour() -> None:
-    shapes = [(mark(index)["marker"], str(mark(index)["linestyle"])) for index in range(20)]
-    assert len(set(shapes)) == 20
+    shapes = [(mark(index)["marker"], str(mark(index)["linestyle"])) for index in range(60)]
+    assert len(set(shapes)) == 60
     assert len({tuple(map(str, mark(index).values())) for index in range(180)}) == 180
 
 
@@ -121,6 +122,48 @@ def test_ticks_of_a_logarithmic_axis_are_few_and_within(unit: str) -> None:
         assert all(limits[0] <= tick <= limits[1] for tick in ticks), (low, factor)
         assert len(ticks) <= 7, (low, factor)
         assert factor < 30 or len(ticks) >= 2, (low, factor)
+
+
+CROWDED = [Point(f"a_long_name_of_mode_{index}", 1 + 0.1 * index, 1e-4, index) for index in range(8)]
+APART = [Point(f"mode_{index}", 10.0**-index, 10.0**-index, index) for index in range(6)]
+
+
+@pytest.mark.parametrize("points", [CROWDED + APART, APART])
+def test_labels_of_points_cover_neither_each_other_nor_a_point(points: list[Point]) -> None:
+    canvas = Points(Axis("error", "error", "log"), Axis("time", "s"), points).draw()
+    (axes,) = canvas.axes
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) == len(points)
+    for one, other in itertools.combinations(boxes, 2):
+        assert not one.overlaps(other)
+    for x, y in (axes.transData.transform((point.x, point.y)) for point in points):
+        assert not any(box.contains(x, y) for box in boxes)
+
+
+def test_a_label_beside_a_point_is_nearer_to_it_than_to_any_other() -> None:
+    (axes,) = Points(Axis("error", "error", "log"), Axis("time", "s"), APART).draw().axes
+    at = {point.label: axes.transData.transform((point.x, point.y)) for point in APART}
+    for text in axes.texts:
+        box = text.get_window_extent()
+        distances = {
+            label: math.hypot(max(box.x0 - x, 0, x - box.x1), max(box.y0 - y, 0, y - box.y1))
+            for label, (x, y) in at.items()
+        }
+        assert min(distances, key=lambda label: distances[label]) == text.get_text()
+
+
+def test_where_points_crowd_the_labels_stand_beside_the_axes() -> None:
+    (axes,) = Points(Axis("error", "error", "log"), Axis("time", "s"), CROWDED).draw().axes
+    right = axes.get_window_extent().x1
+    assert all(text.get_window_extent().x0 > right for text in axes.texts)
+
+
+def test_a_linear_axis_shows_what_it_is_to_include() -> None:
+    series = [Series("a", [0, 1], [0.99, 1.01], 0)]
+    (axes,) = Lines(Axis("x"), Axis("y", "", "linear", (0.0, 4.0)), series).draw().axes
+    low, high = axes.get_ylim()
+    assert low <= 0
+    assert high >= 4
 
 
 def test_labels_are_spread_so_that_none_covers_another() -> None:

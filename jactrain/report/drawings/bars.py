@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jactrain.report.drawings.base import (
     INK,
     MUTED,
+    WIDE,
     Axis,
     Drawing,
     decades,
@@ -25,13 +26,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _HATCHES = ("", "////", "....")
-_WIDE = 20.0  # from this factor on between sizes, values of both signs are drawn on a logarithmic axis
 
 
 def is_wide_and_signed(values: Sequence[float]) -> bool:
     """Tell whether bars of `values` are drawn on an axis that is logarithmic to both sides of 0."""
     sizes = [abs(value) for value in values if value]
-    return min(values, default=0) < 0 < max(values, default=0) and max(sizes) > _WIDE * min(sizes)
+    return min(values, default=0) < 0 < max(values, default=0) and max(sizes) > WIDE * min(sizes)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Bars(Drawing):
             axes.set_xscale("symlog", linthresh=least)
             room = max(high / least, -low / least) ** 0.7
             axes.set_xlim(low * room, high * room)
-            powers = decades(least * _WIDE, max(high, -low), self.axis.unit, 3)
+            powers = decades(least * WIDE, max(high, -low), self.axis.unit, 3)
             right = [power for power in powers if power <= high][-1:]  # one a side: they stand close
             left = [-power for power in powers if power <= -low][-1:]
             axes.xaxis.set_major_locator(ticker.FixedLocator([*left, 0, *right]))

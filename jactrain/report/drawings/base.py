@@ -20,10 +20,15 @@ WIDTH = 5.6  # inches
 INK = "#1b1d20"  # what inline drawings take from the page instead
 MUTED = "#777b82"
 # Every colour has a contrast of at least 3 with white and with the page in the dark; markers and line styles
-# differ too, so that colour is not needed. They come round together after 180 series.
-COLOURS = ("#2b7bd4", "#c2571a", "#238a52", "#b0489b", "#7d7f1f", "#0f8598", "#d13c46", "#7a66d0", "#7b7f86")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
-LINE_STYLES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2)))
+# differ too, so that colour is not needed: no two of the first sixty series have both in common.
+COLOURS = (
+    "#2b7bd4", "#c2571a", "#238a52", "#b0489b", "#7d7f1f", "#0f8598", "#d13c46", "#7a66d0", "#7b7f86",
+    "#9a6150", "#b07d00", "#c0628f", "#4c7a2e",
+)  # fmt: skip
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "p", "d")
+LINE_STYLES: tuple[Any, ...] = (
+    "-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2)), (0, (4, 1.5, 1, 1.5, 1, 1.5)),
+)  # fmt: skip
 
 _STYLE: Any = {
     "font.family": ["DejaVu Sans"],
@@ -55,7 +60,7 @@ _STYLE: Any = {
     "figure.dpi": 100,
 }
 # A logarithmic axis is for what spans more than this factor.
-_WIDE = 20.0
+WIDE = 20.0
 # Beyond these, logarithms and margins leave the range of floating point.
 _LEAST, _MOST = 1e-200, 1e200
 
@@ -64,12 +69,14 @@ _LEAST, _MOST = 1e-200, 1e200
 class Axis:
     """An axis: its label, the unit of its ticks (as `texts.shown` knows it) and its scale.
 
-    scale: `auto` is logarithmic where all values are positive and span more than a factor of 20.
+    scale: `auto` is logarithmic where all values are positive and span more than a factor of 20. including:
+    values that a linear axis shows whatever the others are.
     """
 
     label: str
     unit: str = ""
     scale: Literal["auto", "linear", "log"] = "auto"
+    including: tuple[float, ...] = ()
 
     def is_logarithmic(self, values: Iterable[float | None]) -> bool:
         """Tell whether `values` are drawn on a logarithmic axis."""
@@ -77,7 +84,7 @@ class Axis:
         positive = [value for value in known if value > 0]
         if self.scale != "auto":
             return self.scale == "log" and bool(positive)
-        return bool(known) and min(known) > 0 and max(known) > _WIDE * min(known)
+        return bool(known) and min(known) > 0 and max(known) > WIDE * min(known)
 
 
 class Drawing(ABC):
@@ -160,8 +167,8 @@ def set_axis(
         target.set_major_locator(ticker.FixedLocator(decades(*limits, axis.unit, most)))
         target.set_minor_locator(ticker.NullLocator())
     else:
-        (axes.set_xlim if which == "x" else axes.set_ylim)(*around(known))
-        target.set_major_locator(_locator(axis.unit, known, most))
+        (axes.set_xlim if which == "x" else axes.set_ylim)(*around([*known, *axis.including]))
+        target.set_major_locator(_locator(axis.unit, [*known, *axis.including], most))
     target.set_major_formatter(ticker.FuncFormatter(lambda value, _: tick(value, axis.unit)))
     return logarithmic
 

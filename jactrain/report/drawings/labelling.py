@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ _GAP = 3.0  # points between labels
 # Places to try around a point, nearest first: offsets in points, and how the text is aligned to them.
 _PLACES = tuple(
     (dx * reach, dy * reach, horizontal, vertical)
-    for reach in (1, 2, 3.4, 5)
+    for reach in (1, 1.5)
     for dx, dy, horizontal, vertical in (
         (7, 0, "left", "center"),
         (-7, 0, "right", "center"),
@@ -28,6 +29,14 @@ _PLACES = tuple(
         (-5, -6, "right", "top"),
     )
 )
+
+
+def _renderer(canvas: Canvas) -> Any:
+    """Return what measures texts on `canvas`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    drawn: Any = FigureCanvasAgg(canvas)
+    return drawn.get_renderer()
 
 
 def spread(wanted: Sequence[float], sizes: Sequence[float], low: float, high: float) -> list[float]:
@@ -49,16 +58,22 @@ def spread(wanted: Sequence[float], sizes: Sequence[float], low: float, high: fl
 
 
 def label_ends(
-    canvas: Canvas, axes: Axes, texts: Sequence[str], ends: Sequence[tuple[float, float]], styles: Any
+    canvas: Canvas,
+    axes: Axes,
+    texts: Sequence[str],
+    ends: Sequence[tuple[float, float]],
+    styles: Any,
+    leaders: bool = True,
 ) -> None:
     """Write each of `texts` to the right of the axes, at the height of its line's end, with its marker.
 
-    ends: the last point `(x, y)` of each line, in data. The axes give up the room that the texts need.
+    ends: the last point `(x, y)` of each line, in data. leaders: whether dotted lines lead there. The axes
+    give up the room that the texts need.
     """
     if not texts:
         return
     artists = [axes.text(0, 0, text, fontsize=8.5, in_layout=False, linespacing=1.05) for text in texts]
-    renderer = canvas._get_renderer()  # type: ignore[attr-defined]
+    renderer = _renderer(canvas)
     boxes = [artist.get_window_extent(renderer) for artist in artists]
     width = max(box.width for box in boxes) + 26 * canvas.dpi / 72
     layout: Any = canvas.get_layout_engine()
@@ -71,18 +86,19 @@ def label_ends(
     to_axes = axes.transAxes.inverted()
     point = canvas.dpi / 72
     for artist, end, height, style in zip(artists, ends, heights, styles, strict=True):
-        last = axes.transData.transform(end)
-        bend = to_axes.transform((frame.x1 + 10 * point, height))
-        start = to_axes.transform((min(last[0] + 3 * point, frame.x1 + 2 * point), last[1]))
-        axes.plot(
-            [start[0], bend[0]],
-            [start[1], bend[1]],
-            color=MUTED,
-            linewidth=0.8,
-            linestyle=(0, (1, 2)),
-            transform=axes.transAxes,
-            clip_on=False,
-        )
+        if leaders:
+            last = axes.transData.transform(end)
+            bend = to_axes.transform((frame.x1 + 10 * point, height))
+            start = to_axes.transform((min(last[0] + 3 * point, frame.x1 + 2 * point), last[1]))
+            axes.plot(
+                [start[0], bend[0]],
+                [start[1], bend[1]],
+                color=MUTED,
+                linewidth=0.8,
+                linestyle=(0, (1, 2)),
+                transform=axes.transAxes,
+                clip_on=False,
+            )
         at = to_axes.transform((frame.x1 + 14 * point, height))
         axes.plot(
             [at[0]],
@@ -100,58 +116,77 @@ def label_ends(
 
 
 def label_points(
-    canvas: Canvas, axes: Axes, texts: Sequence[str], points: Sequence[tuple[float, float]]
+    canvas: Canvas, axes: Axes, texts: Sequence[str], points: Sequence[tuple[float, float]], styles: Any
 ) -> None:
-    """Write each of `texts` beside its point, at the nearest place that is free and within the figure."""
-    settle(canvas)
-    renderer = canvas._get_renderer()  # type: ignore[attr-defined]
+    """Write each of `texts` beside its point, at a place that is free and near to no other point.
+
+    Where one of them finds none, all of them stand to the right of the axes, each with its marker.
+    """
+    layout: Any = canvas.get_layout_engine()
+    layout.execute(canvas)
+    renderer = _renderer(canvas)
     point = canvas.dpi / 72
-    at = [axes.transData.transform(place) for place in points]
-    taken = [_box(x, y, 5 * point) for x, y in at]
+    at = [(float(x), float(y)) for x, y in map(axes.transData.transform, points)]
+    half = 5 * point
+    taken = [_box(x - half, y - half, x + half, y + half) for x, y in at]
     frame = axes.get_window_extent(renderer)
-    for text, place in zip(texts, points, strict=True):
-        best: tuple[float, Any, Bbox] | None = None
-        for index, (dx, dy, horizontal, vertical) in enumerate(_PLACES):
-            artist = axes.annotate(
-                text,
-                place,
-                (dx, dy),
-                textcoords="offset points",
-                ha=horizontal,
-                va=vertical,
-                fontsize=8.5,
-                in_layout=False,
-                linespacing=1.05,
-                arrowprops=_LEADER if index >= 8 else None,
-            )
-            box = artist.get_window_extent(renderer)
-            cost = sum(_shared(box, other) for other in taken) + 4 * _outside(box, frame)
-            if best is None or cost < best[0]:
-                if best is not None:
-                    best[1].remove()
-                best = (cost, artist, box)
-            else:
-                artist.remove()
-            if cost == 0:
+    chosen = []
+    for text, own in zip(texts, at, strict=True):
+        artist = axes.text(0, 0, text, fontsize=8.5, in_layout=False, linespacing=1.05)
+        size = artist.get_window_extent(renderer)
+        artist.remove()
+        for place in _PLACES:
+            box = _beside(own, size, place, point)
+            if not (_outside(box, frame) or any(map(box.overlaps, taken)) or _is_ambiguous(box, own, at)):
+                taken.append(box)
+                chosen.append(place)
                 break
-        if best is not None:
-            taken.append(best[2])
+        else:
+            label_ends(canvas, axes, texts, points, styles, leaders=False)
+            return
+    for text, end, (dx, dy, horizontal, vertical) in zip(texts, points, chosen, strict=True):
+        axes.annotate(
+            text,
+            end,
+            (dx, dy),
+            textcoords="offset points",
+            ha=horizontal,
+            va=vertical,
+            fontsize=8.5,
+            in_layout=False,
+            linespacing=1.05,
+        )
 
 
-_LEADER = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 4}
+# Where the point lies that a text is aligned to, as a share of its box from the left or from below.
+_SHARES = {"left": 0.0, "center": 0.5, "right": 1.0, "bottom": 0.0, "top": 1.0}
 
 
-def _box(x: float, y: float, half: float) -> Bbox:
+def _beside(own: tuple[float, float], size: Bbox, place: tuple[float, float, str, str], point: float) -> Bbox:
+    """Return the box of a text of this size at a place beside a point, `point` pixels a typographic one."""
+    dx, dy, horizontal, vertical = place
+    left = own[0] + dx * point - _SHARES[horizontal] * size.width
+    bottom = own[1] + dy * point - _SHARES[vertical] * size.height
+    return _box(left, bottom, left + size.width, bottom + size.height)
+
+
+def _box(left: float, bottom: float, right: float, top: float) -> Bbox:
     from matplotlib.transforms import Bbox
 
-    return Bbox.from_extents(x - half, y - half, x + half, y + half)
+    return Bbox.from_extents(left, bottom, right, top)
 
 
-def _shared(one: Bbox, other: Bbox) -> float:
-    width = min(one.x1, other.x1) - max(one.x0, other.x0)
-    height = min(one.y1, other.y1) - max(one.y0, other.y0)
-    return width * height if width > 0 and height > 0 else 0.0
+def _is_ambiguous(box: Bbox, own: tuple[float, float], points: Sequence[tuple[float, float]]) -> bool:
+    """Tell whether a text in `box` might as well name another of `points` as its `own`."""
+    limit = 1.5 * _distance(box, own)
+    return any(_distance(box, point) < limit for point in points if point != own)
 
 
-def _outside(box: Bbox, frame: Bbox) -> float:
-    return box.width * box.height - _shared(box, frame)
+def _distance(box: Bbox, point: tuple[float, float]) -> float:
+    across = max(box.x0 - point[0], 0.0, point[0] - box.x1)
+    up = max(box.y0 - point[1], 0.0, point[1] - box.y1)
+    return math.hypot(across, up)
+
+
+def _outside(box: Bbox, frame: Bbox) -> bool:
+    return bool(box.x0 < frame.x0 or box.x1 > frame.x1 or box.y0 < frame.y0 or box.y1 > frame.y1)

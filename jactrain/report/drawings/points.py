@@ -31,7 +31,7 @@ class Points(Drawing):
 
     def draw(self) -> Any:
         """Return the figure."""
-        canvas, axes = new_figure(3.7)
+        canvas, axes = new_figure(max(3.7, 0.26 * len(self.points)))
         drawn = [
             (point, x, y)
             for point in self.points
@@ -49,7 +49,8 @@ class Points(Drawing):
         for (point, _, y), x in zip(drawn, values, strict=True):
             axes.plot([x], [y], linewidth=0, markersize=8, **{**mark(point.style), "linestyle": "none"})
         names = labels([point.label for point, _, _ in drawn])
-        label_points(canvas, axes, names, [(x, y) for (_, _, y), x in zip(drawn, values, strict=True)])
+        places = [(x, y) for (_, _, y), x in zip(drawn, values, strict=True)]
+        label_points(canvas, axes, names, places, [mark(point.style) for point, _, _ in drawn])
         return canvas
 
     @staticmethod

@@ -1,7 +1,7 @@
 "use strict";
 // Sorts a table by the column whose header is pressed: numbers by value, blanks last in both directions.
 function valueOf(cell, isNumber) {
-  const text = isNumber ? cell.dataset.value : cell.textContent.trim();
+  const text = isNumber ? cell.dataset.value : (cell.dataset.text ?? cell.textContent).trim();
   return text === undefined || text === "" ? null : isNumber ? Number(text) : text;
 }
 
@@ -26,12 +26,13 @@ for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => sort(button.closest("th")));
 }
 
-// What is folded away on a screen is printed.
+// What is folded away on a screen is printed, but for the data of figures after the first.
 let opened = [];
 addEventListener("beforeprint", () => {
-  opened = Array.from(document.querySelectorAll("details:not([open])"));
+  opened.push(...document.querySelectorAll("details:not([open]):not(.data), details.first:not([open])"));
   for (const details of opened) details.open = true;
 });
 addEventListener("afterprint", () => {
   for (const details of opened) details.open = false;
+  opened = [];
 });
