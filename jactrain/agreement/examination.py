@@ -171,13 +171,13 @@ class Examination:
         except Exception:  # complex numbers are more than its forward takes
             return False
         return bool(found) and all(
-            norm_of(extended.values - truth.values, truth.apart) <= self.extension_error(truth)
+            norm_of(extended.values - truth.values, truth.apart) <= self.extension_error(extended, truth)
             for extended, truth, _ in found
         )
 
-    def extension_error(self, truth: Derivative) -> float:
+    def extension_error(self, extended: Derivative, truth: Derivative) -> float:
         """Return how far complex steps may be from differences: what is no extension is far off."""
-        floor = norm_of(truth.error, truth.apart) + self.rounded(truth.values)
+        floor = norm_of(truth.error, truth.apart) + self.rounded(truth.values) + norm_of(extended.error)
         return max(2 * floor, 0.01 * norm_of(truth.values, truth.apart))
 
     def _derivative(

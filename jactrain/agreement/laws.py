@@ -202,7 +202,7 @@ def _forward(e: Examination, layer: Layer) -> Iterator[Sides]:
             "analytic extension",
             extended.values,
             truth.values,
-            e.extension_error(truth),
+            e.extension_error(extended, truth),
             "twice the noise floor of central differences, a hundredth of them at least",
             part,
             truth.apart,

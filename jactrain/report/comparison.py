@@ -20,6 +20,7 @@ def comparison_page(comparison: Mapping[str, Any]) -> Page:
     """
     record = checked(comparison)
     styles = _styles(record)
+    first, _, rest = record.headline.partition(". ")
     sections = [*gradient_sections(record, styles)]
     if record.training is not None:
         sections.append(training_section(record.training, styles))
@@ -27,7 +28,9 @@ def comparison_page(comparison: Mapping[str, Any]) -> Page:
         sections.append(scaling_section(record.scaling, styles))
     return Page(
         title=f"Comparison of modes: {record.name}",
-        headline=record.headline or f"{counted(len(record.modes), 'mode')} compared on {record.name}",
+        headline=(f"{first}." if rest else first)
+        or f"{counted(len(record.modes), 'mode')} compared on {record.name}",
+        lead=rest,
         facts=_facts(record),
         sections=sections,
         configurations={"Configuration": record.configuration} if record.configuration else {},

@@ -118,12 +118,13 @@ class Section:
 class Page:
     """What a page says, in its order.
 
-    facts: short texts below the headline, by name. warnings: what could not be read, in words.
-    configurations: texts by name. environment: mappings by name, as deep as they are.
+    lead: what follows the headline, in sentences. facts: short texts below, by name. warnings: what could
+    not be read, in words. configurations: texts by name. environments: mappings by name, as deep as they are.
     """
 
     title: str
     headline: str
+    lead: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     sections: Sequence[Section] = ()

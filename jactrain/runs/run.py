@@ -162,7 +162,8 @@ def run(
         seconds=state.seconds,
         multiply_adds=state.multiply_adds,
     )
-    _write_meta(directory, meta, "finished", result.ending)
+    reached = {"epochs": state.epoch, "steps": state.step, "kept_epoch": state.kept_epoch}
+    _write_meta(directory, {**meta, **reached}, "finished", result.ending)
     return result
 
 

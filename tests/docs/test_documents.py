@@ -176,3 +176,41 @@ def test_the_table_of_modes_is_what_the_tool_prints(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert [line.rstrip() for line in done.stdout.splitlines()] == shown[2].splitlines()
+
+
+def figureless(text: str) -> list[str]:
+    """Return the lines of a comparison without its figures, which differ from machine to machine."""
+    lines = (re.sub(r"-?\d[\d.,]*(e-?\d+|e[+]\d+)?", "0", line) for line in text.splitlines())
+    sentences = re.compile(r"^(forward agrees|Nothing|\d)")  # whose words follow from times
+    return [" ".join(line.split()) for line in lines if line.strip() and not sentences.match(line)]
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    re.findall(
+        r"<!-- jactrain (compare .*?) -->\n```\n(.*?)```",
+        (ROOT / "docs/modes.md").read_text(encoding="utf-8"),
+        re.DOTALL,
+    ),
+)
+def test_what_is_told_of_training_side_by_side_is_what_the_tool_prints(
+    command: str, shown: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "jactrain", *shlex.split(command), "--runs", str(tmp_path)],
+        cwd=ROOT,
+        env=os.environ | {"JACTRAIN_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    *printed, page = done.stdout.splitlines()
+    assert page.endswith("report.html")
+    assert figureless("\n".join(printed)) == figureless(shown)
+    # What does not depend on the clock is the same to the digits shown, but for rounding.
+    trained = re.compile(r"^(reverse|forward) +(0\.\d+) +(\d+\.\d+) %", re.MULTILINE)
+    ours, theirs = (trained.findall(text) for text in ("\n".join(printed), shown))
+    assert [name for name, *_ in ours] == [name for name, *_ in theirs]
+    for (_, loss, score), (_, told_loss, told_score) in zip(ours, theirs, strict=True):
+        assert float(loss) == pytest.approx(float(told_loss), rel=0.2)
+        assert float(score) == pytest.approx(float(told_score), abs=2)
