@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jactrain.agreement.compare import Agreement, Comparison, Verdict, compare, listed, unjudged
-from jactrain.agreement.kinks import on_a_kink
+from jactrain.agreement.kinks import within_a_step
 from jactrain.agreement.rounding import norm
 from jactrain.arrays import Array
 from jactrain.layers.base import Product
@@ -67,10 +67,11 @@ def judge(
     found = _judged(several, reference, rounding, objective, draws)
     if found.verdict is Verdict.DISAGREE:
         found = _judged(drawn(_AGAIN * draws), reference, rounding, objective, _AGAIN * draws)
-    values_alone = mode.uses == {Product.FORWARD}
-    if values_alone and found.verdict is Verdict.DISAGREE and on_a_kink(objective, parameters, batch, rng):
+    step = mode.step_in(parameters.dtype)
+    wrong = found.verdict is Verdict.DISAGREE
+    if wrong and step is not None and within_a_step(objective, parameters, batch, step, rng):
         whole = replace(found.whole, verdict=Verdict.UNDECIDED)
-        found = Comparison(whole, found.blocks, f"units lie exactly on a kink; {found.reason}")
+        found = Comparison(whole, found.blocks, f"units have kinks within a step; {found.reason}")
     return found, several.result
 
 

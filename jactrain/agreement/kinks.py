@@ -39,13 +39,15 @@ def crossings(objective: Objective, mode: Perturbation, parameters: Array, batch
     return counts
 
 
-def on_a_kink(objective: Objective, parameters: Array, batch: Batch, rng: np.random.Generator) -> bool:
-    """Return whether any unit lies exactly on a kink, where values on both sides have other slopes.
+def within_a_step(
+    objective: Objective, parameters: Array, batch: Batch, step: float, rng: np.random.Generator
+) -> bool:
+    """Return whether any unit has a kink within `step` of the parameters `(P,)`, in a random direction.
 
-    Parameters that are 0 are moved by next to nothing, in two opposite random directions.
+    Estimates from values on both sides of one then have another mean than any rule has slopes.
     """
     double, batch = parameters.astype(np.float64), batch.astype(np.float64)
-    moves = 1e-150 * rng.choice([-1.0, 1.0], len(double))
+    moves = step * rng.choice([-1.0, 1.0], len(double))
     below, above = (_pieces(objective, (double + side * moves)[None], batch) for side in (-1, 1))
     return below is not None and above is not None and not np.array_equal(below, above)
 

@@ -29,11 +29,12 @@ OPERATIONS = 4
 
 
 def shaken_by(dtype: Any) -> float:
-    """Return the relative change to shake by: a few ε of `dtype`, and large beside those of float64.
+    """Return the relative change to shake by: a few ε of `dtype`.
 
-    Numbers that rounding in `dtype` might carry over a kink are then carried over it.
+    No more, so that a unit carried over a kink by it, a jump of any size, is one that rounding may carry over
+    it, and is allowed for in full.
     """
-    return max(4 * float(np.finfo(dtype).eps), 2.0**-40)
+    return 4 * float(np.finfo(dtype).eps)
 
 
 def spread(function: Callable[[Shaker | None], Array], dtype: Any, rng: np.random.Generator) -> Array:
