@@ -3,7 +3,7 @@
 import json
 import tracemalloc
 from functools import partial
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pytest
@@ -100,10 +100,11 @@ def test_a_mode_that_raises_while_it_runs_is_a_row_too(monkeypatch: pytest.Monke
 
 def test_a_mode_over_the_budget_is_skipped_before_it_has_run_to_its_end() -> None:
     literal = modes.resolve({"forward": {"seeds": "parameters"}})
-    start = perf_counter()
+    start = process_time()  # the clock on the wall also counts what else the machine does
     (found,) = measure_side_by_side([literal], *problem(PHOTOGRAPHS, np.float32), NEW, 1e-3)
-    assert perf_counter() - start < 3  # a whole gradient takes more than ten
+    spent = process_time() - start
     assert isinstance(found, NotMeasured)
+    assert spent < found.predicted_seconds / 2
     assert found.verdict == "skipped"
     assert found.predicted_seconds > 3
     assert found.reason == (
