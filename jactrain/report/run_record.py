@@ -20,8 +20,6 @@ from jactrain.report.texts import listing
 from jactrain.runs.directory import RunDirectory
 
 _FOLDER = re.compile(r"\d{8}T\d{6}Z-(.+)-([0-9a-f]{4})")
-_KEPT = re.compile(r"the weights are those of epoch (\d{1,15})\b")
-_STOPPED = re.compile(r"stopped early after epoch (\d{1,15})\b")
 _MOST_FAULTS = 3
 _ENDINGS = ("finished", "diverged", "interrupted", "failed")
 _REQUIRED = ("data", "network", "loss", "optimizer", "training")  # of a configuration
@@ -98,12 +96,7 @@ class RunRecord:
     @property
     def kept_epoch(self) -> int | None:
         """The epoch whose weights were kept: the last, or under early stopping the best; None if unknown."""
-        if self.meta.kept_epoch is not None:
-            return self.meta.kept_epoch
-        match = _KEPT.search(self.meta.exit_reason)
-        if match:
-            return int(match[1])
-        return self._last("epoch") if self.meta.status == "finished" and not self.cut_short else None
+        return self.meta.kept_epoch
 
     @property
     def kept(self) -> dict[str, Number] | None:
@@ -118,32 +111,19 @@ class RunRecord:
 
     @property
     def cut_short(self) -> str:
-        """In words, where the metrics end before the training did or was to, as far as is told; else empty.
-
-        A training that diverged, failed, was interrupted or stopped early has no more to come.
-        """
+        """In words, where the metrics end before the training did or was to; else empty."""
         if not self.metrics:
             return ""
-        last = self._last("epoch")
+        last, steps = self._last("epoch"), self._last("step") or 0
         planned = self.settings.get("training.epochs", "")
-        expected = [int(planned)] if planned.isdecimal() and self._to_go_on else []
-        expected += [epoch for epoch in (self.meta.epochs, self.meta.kept_epoch) if epoch is not None]
-        for pattern in (_KEPT, _STOPPED):
-            match = pattern.search(self.meta.exit_reason)
-            expected += [int(match[1])] if match else []
-        if last is not None and max(expected, default=0) > last:
-            return f"after epoch {last:,} of {max(expected):,}"
-        steps = self._last("step") or 0
-        if self.meta.steps is not None and self.meta.steps > steps:
-            return f"after step {steps:,} of {self.meta.steps:,}"
+        whole = self.meta.epochs
+        if whole is None and planned.isdecimal():  # nothing is told of a training that did not end
+            whole = int(planned)
+        if last is not None and whole is not None and whole > last:
+            return f"after epoch {last:,} of {whole:,}"
+        if self.meta.epochs == last and self.meta.steps is not None and self.meta.status == "finished":
+            return f"after step {steps:,} of {self.meta.steps:,}" if self.meta.steps > steps else ""
         return ""
-
-    @property
-    def _to_go_on(self) -> bool:
-        """Whether all epochs of the configuration were to be trained, as far as is told."""
-        if self.meta.status == "finished":
-            return not _STOPPED.search(self.meta.exit_reason)
-        return self.meta.status not in _ENDINGS
 
     def _last(self, name: str) -> int | None:
         value = self.metrics[-1].get(name) if self.metrics else None

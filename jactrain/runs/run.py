@@ -138,15 +138,15 @@ def run(
         try:
             train(experiment, state, [AgreementListener(report), recorder, *listeners])
         except DivergedError as error:
-            _write_meta(directory, meta, "diverged", str(error))
+            _write_meta(directory, meta | _reached(state), "diverged", str(error))
             raise
         except KeyboardInterrupt:
             _keep_weights(directory, experiment, state)
-            _write_meta(directory, meta, "interrupted", "interrupted by the user")
+            _write_meta(directory, meta | _reached(state), "interrupted", "interrupted by the user")
             raise
         except BaseException as error:
             reason = "".join(traceback.format_exception_only(error)).strip()
-            _write_meta(directory, meta, "failed", reason)
+            _write_meta(directory, meta | _reached(state), "failed", reason)
             raise
     _keep_weights(directory, experiment, state)
     result = RunResult(
@@ -162,14 +162,18 @@ def run(
         seconds=state.seconds,
         multiply_adds=state.multiply_adds,
     )
-    reached = {"epochs": state.epoch, "steps": state.step, "kept_epoch": state.kept_epoch}
-    _write_meta(directory, {**meta, **reached}, "finished", result.ending)
+    _write_meta(directory, meta | _reached(state), "finished", result.ending)
     return result
 
 
 def _examples(experiment: Experiment) -> dict[str, int]:
     parts = {"train": experiment.training, "validation": experiment.validation}
     return {name: len(part.x) for name, part in parts.items() if part is not None}
+
+
+def _reached(state: TrainingState) -> dict[str, int]:
+    """Return how many epochs and steps were finished, and the epoch that the kept weights are from."""
+    return {"epochs": state.epoch, "steps": state.step, "kept_epoch": state.kept_epoch}
 
 
 def _keep_weights(directory: RunDirectory, experiment: Experiment, state: TrainingState) -> None:

@@ -24,7 +24,8 @@ _PLAIN = [
     "layer_norm",
     "dropout",
 ]
-_LOSSES = ["mean_squared_error", "huber", "mean_absolute_error", "cross_entropy", "binary_cross_entropy"]
+LOSSES = ["mean_squared_error", "huber", "mean_absolute_error", "cross_entropy", "binary_cross_entropy"]
+KINDS = [*_PLAIN, "linear", "residual", "flatten"]
 _SCALINGS = ["standard"] * 4 + [
     "large",
     "small",
@@ -66,7 +67,7 @@ def random_case(seed: int) -> RandomCase:
         else (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
     )
     chain = _chain(rng, shape, int(rng.integers(1, 13)))
-    loss = losses.resolve(str(rng.choice(_LOSSES)))
+    loss = losses.resolve(str(rng.choice(LOSSES)))
     objective = Objective(Network([layers.resolve(layer) for layer in chain], shape), loss)
     parameters = objective.network.initial_parameters(rng)
     if rng.random() < 0.7:

@@ -75,10 +75,8 @@ def make_run(trained: Path, tmp_path: Path) -> Callable[..., Path]:
             text = text.replace(old, new)
         assert isinstance(parse(text, "changed").value, dict)
         path.write_text(text, encoding="utf-8")
-        record = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        for reached in ("epochs", "steps", "kept_epoch") if meta else ():  # what the run itself came to
-            record.pop(reached)
-        record |= meta
+        record = json.loads((folder / "meta.json").read_text(encoding="utf-8")) | meta
+        record = {name: value for name, value in record.items() if value is not None}
         (folder / "meta.json").write_text(json.dumps(record), encoding="utf-8")
         return folder
 
