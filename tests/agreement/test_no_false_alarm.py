@@ -23,7 +23,7 @@ NETWORKS = int(os.environ.get("JACTRAIN_NETWORKS", "2000"))
 PORTION = 100
 
 MODES = [
-    *(modes.resolve(name) for name in ["reverse", *(set(modes.names()) - {"reverse", "auto"})]),
+    *(modes.resolve(name) for name in ["reverse", *sorted(set(modes.names()) - {"reverse", "auto"})]),
     *(modes.resolve({"finite_difference": {"scheme": scheme}}) for scheme in ("forward", "five_point")),
     modes.resolve({"forward": {"seeds": "parameters"}}),
 ]
