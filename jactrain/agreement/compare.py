@@ -142,7 +142,7 @@ def _agreement(g: Array, r: Array, layout: Layout, part: slice, uncertainty: Unc
     apart = uncertainty.crossings[part] > 0 if uncertainty else np.zeros(len(g), bool)
     own_g, own_r = np.where(apart, 0, g), np.where(apart, 0, r)
     # Scaled to the largest entry, so that no difference and no square overflows.
-    largest = max(np.abs(own_g).max(), np.abs(own_r).max())
+    largest = float(max(np.abs(own_g).max(), np.abs(own_r).max()))
     scaled_g, scaled_r = (own_g / largest, own_r / largest) if largest > 0 else (own_g, own_r)
     difference = scaled_g - scaled_r
     g_norm, r_norm, error = norm(scaled_g), norm(scaled_r), norm(difference)
@@ -171,7 +171,7 @@ def _cosine(g: Array, r: Array, g_norm: float, r_norm: float) -> float | None:
 
 
 def _ratio(numerator: float, denominator: float) -> float | None:
-    ratio = numerator / denominator if denominator > 0 else math.inf
+    ratio = float(numerator) / float(denominator) if denominator > 0 else math.inf
     return ratio if math.isfinite(ratio) else None
 
 
