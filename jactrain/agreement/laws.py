@@ -1,4 +1,4 @@
-"""The laws of a layer: every product against what `forward` says, entry by entry.
+"""The laws of a layer: every product against what `forward` says, judged by the norm of the difference.
 
 The derivative of `forward` is the one reference: by complex steps, in float64, or by central differences
 where a layer has no analytic extension. `jvp` and `parameter_jvp` are compared with it; `vjp` and

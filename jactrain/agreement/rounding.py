@@ -1,9 +1,8 @@
-"""How far rounding moves a gradient: measured by shaking every number that is kept on the way to it.
+"""How far rounding moves a gradient: measured by a random change after every operation on the way to it.
 
 A computed sum of n terms is the exact one of terms moved by about `ε √n` of themselves (Higham & Mary 2019,
 probabilistic backward error analysis). So what a relative change of *every* number does, measured with
-changes large enough to be seen, says what changes of `ε √n` do: small-sample condition estimation (Kenney &
-Laub 1994), with every operation of every rule.
+changes of a few ε, says what changes of `ε √n` do: small-sample condition estimation (Kenney & Laub 1994).
 """
 
 from __future__ import annotations

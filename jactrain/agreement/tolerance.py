@@ -41,8 +41,8 @@ class Uncertainty:
 class Tolerance:
     """What gradients of one objective, at one point, may be off by, for every mode that is no estimator.
 
-    dtype: that of the network, in which modes compute unless they name another. How rounding is amplified on
-    the way is measured once, on the network itself; see `rounding`.
+    Modes compute in the dtype of the parameters unless they name another. How rounding is amplified on the
+    way is measured once, on the network itself; see `rounding`.
     """
 
     def __init__(
