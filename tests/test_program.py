@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jactrain.errors import ShapeError, UnrecordableError
-from jactrain.program import record
+from jactrain.program import record, record_on
 
 
 def two_by_three(seed):
@@ -71,7 +71,7 @@ def test_the_memory_of_results_used_up_is_used_again():
         return [x]
 
     program = record(deep, [two_by_three(0)])
-    buffers = {call.keywords["out"].__array_interface__["data"][0] for call in program._calls}
+    buffers = {call.args[-1].__array_interface__["data"][0] for call in program._calls}
     assert len(program._calls) == 150
     assert len(buffers) <= 3
 
@@ -116,3 +116,62 @@ def test_arrays_of_another_shape_or_dtype_are_refused(other):
     program = record(lambda x: [x + 1], [two_by_three(0)])
     with pytest.raises(ShapeError, match=r"recorded for an array float64 \(2, 3\), not float"):
         program(other)
+
+
+PARTS = {
+    "results": lambda x, y: [x @ y.T, (x + y).reshape(1, -1), x * 2],
+    "a result that is read again": lambda x, y: _read_again(x, y),
+    "the same result twice": lambda x, y: [x + y] * 2,
+    "an input among them": lambda x, y: [x, x + y],
+    "columns": lambda x, y: [(x + y).T, (x - y).T],
+}
+
+
+def _read_again(x, y):
+    total = x + y
+    return [total, total * total, np.tanh(total)]
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_what_is_put_together_is_the_same_wherever_it_was_computed(name):
+    def together(x, y):
+        whole = np.concatenate([part.reshape(1, -1) for part in PARTS[name](x, y)], axis=1)
+        return [whole, whole * 2 + np.concatenate([x, y]).sum()]
+
+    program = record(together, [two_by_three(0), two_by_three(1)])
+    for seed in (2, 3):
+        inputs = [two_by_three(seed), two_by_three(seed + 10)]
+        for given, expected in zip(program(*inputs), together(*inputs), strict=True):
+            assert np.array_equal(given, expected)
+
+
+def test_parts_computed_in_their_places_are_not_copied():
+    program = record(lambda x, y: [np.concatenate([x + y, x * y])], [two_by_three(0), two_by_three(1)])
+    assert len(program._calls) == 2
+
+
+STORED = {
+    "entry by entry": lambda x, v, g: (x - 0.1 * (0.9 * v + g), 0.9 * v + g),
+    "read by the other": lambda x, v, g: (x + v, x - v),
+    "turned": lambda x, v, g: (x + x.T @ g, v + v.T),
+    "left as they are": lambda x, v, g: (x, v + x),
+}
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_a_program_on_arrays_writes_its_outputs_over_its_inputs(name):
+    function = STORED[name]
+    expected = [np.random.default_rng(seed).standard_normal((3, 3)) for seed in range(3)]
+    x, v, g = (array.copy() for array in expected)
+    program = record_on(function, [x, v, g], {0: 0, 1: 1})
+    for _ in range(3):
+        program.play()
+        expected[:2] = function(*expected)
+    assert np.array_equal(x, expected[0])
+    assert np.array_equal(v, expected[1])
+    assert np.array_equal(g, expected[2])
+
+
+def test_an_input_is_not_written_over_another():
+    with pytest.raises(UnrecordableError, match="an input is to be stored over another"):
+        record_on(lambda x, y: [y, x], [two_by_three(0), two_by_three(1)], {0: 0, 1: 1})

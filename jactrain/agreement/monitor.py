@@ -14,7 +14,7 @@ from jactrain.agreement.tolerance import Tolerance
 from jactrain.arrays import Array
 from jactrain.errors import UsageError
 from jactrain.modes.base import Exactness, GradientResult, Mode
-from jactrain.modes.gradients import Gradients
+from jactrain.modes.gradients import GradientFunction, Gradients
 from jactrain.objective import Batch, Objective
 
 
@@ -41,7 +41,7 @@ class AgreementMonitor:
     """Compares modes with a reference on the first examples of a batch, and judges them.
 
     All of them get the same parameters, examples and noise. The reference is the mode that trains, recorded
-    and played back where the training's own gradient is, so that what is compared is what trains. A mode that
+    or compiled where the training's own gradient is, so that what is compared is what trains. A mode that
     trains without being exact is compared itself, with an exact one.
     """
 
@@ -52,13 +52,20 @@ class AgreementMonitor:
         modes: Sequence[Mode],
         examples: int,
         rng: np.random.Generator,
+        trained_by: GradientFunction | None = None,
     ) -> None:
+        """Compare `modes` with `training` on `examples` examples.
+
+        trained_by: the gradient of `training` as the training computes it; NumPy's if left out.
+        """
         self._objective = objective
         self._training = training
         self._modes = distinct([*([] if training.exactness is Exactness.EXACT else [training]), *modes])
         self._examples = examples
         self._rng = rng
-        self._gradients: dict[str, Gradients] = {}
+        self._gradients: dict[str, GradientFunction] = {}
+        if trained_by is not None:
+            self._gradients[training.label] = trained_by
 
     def measure(self, parameters: Array, batch: Batch) -> list[Measurement]:
         """Return one measurement for each mode, at `parameters` `(P,)`."""

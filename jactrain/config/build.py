@@ -83,6 +83,7 @@ def build(config: Config, scalings: Scalings | None = None) -> Experiment:
         mode=config.mode,
         optimizer=config.optimizer,
         settings=config.training,
+        engine=config.engine,
         dtype=dtype,
         seed=config.seed,
         task=examples.task,

@@ -19,15 +19,18 @@ from jactrain.modes.base import Mode
 from jactrain.optimizers import optimizers, schedules
 from jactrain.optimizers.base import Optimizer
 from jactrain.registry import ComponentOf, Options
+from jactrain.training.engine import Engine
+from jactrain.training.engines import engines
 from jactrain.training.settings import TrainingSettings
 
-REGISTRIES = (layers, losses, modes, optimizers, schedules, sources)
+REGISTRIES = (layers, losses, modes, optimizers, schedules, sources, engines)
 
 # Named here: inside a model, a field called `modes` would hide the registry.
 SourceField = Annotated[Source, ComponentOf(sources)]
 LossField = Annotated[Loss, ComponentOf(losses)]
 ModeField = Annotated[Mode, ComponentOf(modes)]
 OptimizerField = Annotated[Optimizer, ComponentOf(optimizers)]
+EngineField = Annotated[Engine, ComponentOf(engines)]
 
 RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
@@ -100,6 +103,9 @@ class Config(Options):
         default_factory=lambda: modes.resolve("reverse"), description="How the gradient is computed."
     )
     optimizer: OptimizerField
+    engine: EngineField = Field(
+        default_factory=lambda: engines.resolve("numpy"), description="What computes the steps."
+    )
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     agreement: AgreementOptions | None = Field(
         None, description="Comparison with other modes while training; null for none."

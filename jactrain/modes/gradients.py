@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class Gradients:
 
     def __call__(self, parameters: Array, batch: Batch, rng: np.random.Generator) -> GradientResult:
         """Return value and gradient at `parameters` `(P,)`."""
-        key = (batch.examples, _paths(batch.noise))
+        key = (batch.examples, noise_paths(batch.noise))
         function = self._functions.get(key)
         if function is None:
             function = self._functions[key] = self._prepared(parameters, batch)
@@ -72,6 +73,26 @@ class _Confirmed:
         return result
 
 
+class GradientOfArrays:
+    """A mode's value and gradient as a function of arrays alone, to be recorded or traced.
+
+    It takes parameters `(P,)`, x, targets, and the leaves of the noise at `paths`. work: of the last call.
+    """
+
+    def __init__(self, mode: Mode, objective: Objective, plan: Plan, paths: Sequence[Path]) -> None:
+        self._mode, self._objective, self._plan, self._paths = mode, objective, plan, paths
+        self.work = Work()
+
+    def __call__(
+        self, parameters: Array, x: Array, targets: Array, *noise: Array, rng: Any = None
+    ) -> tuple[Array, Array]:
+        """Return value and gradient; `rng` is for modes that draw."""
+        batch = Batch(x, targets, noise_tree(self._paths, noise))
+        result = self._mode.value_and_gradient(self._objective, parameters, batch, self._plan, rng)
+        self.work = result.work
+        return result.value, result.gradient
+
+
 class RecordedGradient:
     """`value_and_gradient` of a recordable mode, recorded at some arrays, for others of the same shapes.
 
@@ -79,30 +100,29 @@ class RecordedGradient:
     """
 
     def __init__(self, mode: Mode, objective: Objective, plan: Plan, parameters: Array, batch: Batch) -> None:
-        self._work = Work()
-        paths = _paths(batch.noise)
-
-        def run(parameters: Array, x: Array, targets: Array, *noise: Array) -> tuple[Array, Array]:
-            drawn = tree_of(dict(zip(paths, noise, strict=True))) if paths else None
-            rng = np.random.default_rng(0)  # a recordable mode does not draw
-            result = mode.value_and_gradient(objective, parameters, Batch(x, targets, drawn), plan, rng)
-            self._work = result.work
-            return result.value, result.gradient
-
-        self._program = record(run, [parameters, *_arrays(batch)])
+        function = GradientOfArrays(mode, objective, plan, noise_paths(batch.noise))
+        self._program = record(function, [parameters, *arrays_of(batch)])
+        self._work = function.work
 
     def __call__(self, parameters: Array, batch: Batch, rng: np.random.Generator) -> GradientResult:
         """Return value and gradient; ShapeError for arrays of other shapes or dtypes."""
-        value, gradient = self._program(parameters, *_arrays(batch))
+        value, gradient = self._program(parameters, *arrays_of(batch))
         # The program writes over its own arrays.
         return GradientResult(value[()], gradient.copy(), replace(self._work))
 
 
-def _paths(noise: Tree) -> tuple[Path, ...]:
+def noise_paths(noise: Tree) -> tuple[Path, ...]:
+    """Return where in `noise` there are arrays, in order."""
     return () if noise is None else tuple(path for path, leaf in leaves(noise) if leaf is not None)
 
 
-def _arrays(batch: Batch) -> list[Array]:
+def noise_tree(paths: Sequence[Path], arrays: Sequence[Array]) -> Tree:
+    """Return the noise with these arrays at `paths`; None without any."""
+    return tree_of(dict(zip(paths, arrays, strict=True))) if paths else None
+
+
+def arrays_of(batch: Batch) -> list[Array]:
+    """Return x, targets and the arrays of the noise, in order."""
     if batch.noise is None:
         return [batch.x, batch.targets]
     return [batch.x, batch.targets, *(leaf for _, leaf in leaves(batch.noise) if leaf is not None)]

@@ -38,10 +38,6 @@ class SGD(Optimizer):
         """Return `θ - η g`, or the same along the velocity."""
         if not self.momentum:
             return parameters - learning_rate * gradient, state
-        # `+=` on arrays made here: half as many large arrays, and the caller's stay as they are.
-        velocity = self.momentum * state["velocity"]
-        velocity += gradient
+        velocity = self.momentum * state["velocity"] + gradient
         direction = gradient + self.momentum * velocity if self.nesterov else velocity
-        moved = -learning_rate * direction
-        moved += parameters
-        return moved, {"velocity": velocity}
+        return parameters - learning_rate * direction, {"velocity": velocity}

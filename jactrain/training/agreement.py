@@ -29,6 +29,7 @@ class AgreementListener(Listener):
                 experiment.agreement_modes,
                 experiment.agreement_examples,
                 state.random.agreement,
+                experiment.engine.gradients(experiment.mode, experiment.objective),
             )
 
     def on_step(self, state: TrainingState, batch: Batch, result: GradientResult) -> None:

@@ -14,6 +14,7 @@ from jactrain.modes.base import Mode
 from jactrain.network import Network
 from jactrain.objective import Batch, Objective
 from jactrain.optimizers.base import Optimizer
+from jactrain.training.engine import Engine
 from jactrain.training.settings import TrainingSettings
 
 
@@ -58,6 +59,7 @@ class Experiment:
     mode: Mode
     optimizer: Optimizer
     settings: TrainingSettings
+    engine: Engine
     dtype: np.dtype[Any]
     seed: int
     task: Task

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from jactrain.arrays import Array
@@ -9,16 +11,25 @@ from jactrain.data.base import Classification
 from jactrain.training.experiment import Experiment, Part
 
 # Examples evaluated at once, so that memory does not grow with the data.
-_PORTION = 4096
+PORTION = 4096
+
+# From parameters `(P,)` and a part of the data, outputs `(N, m)` and the examples' losses `(N,)`.
+OutputsAndLosses = Callable[[Array, Part], tuple[Array, Array]]
 
 
-def evaluate(experiment: Experiment, parameters: Array, part: Part) -> dict[str, float | None]:
+def evaluate(
+    experiment: Experiment, parameters: Array, part: Part, compute: OutputsAndLosses | None = None
+) -> dict[str, float | None]:
     """Return `loss`, and `accuracy` for classes or `rmse` and `r2` for numbers, without noise.
 
     The loss is that of the scaled targets, as trained. rmse is in the dataset's own units, r2 the mean
-    over the targets; r2 is None where a target does not vary.
+    over the targets; r2 is None where a target does not vary. compute: what runs the network, NumPy if left
+    out.
     """
-    outputs, losses = outputs_and_losses(experiment, parameters, part)
+    if compute is None:
+        outputs, losses = outputs_and_losses(experiment, parameters, part)
+    else:
+        outputs, losses = compute(parameters, part)
     scores: dict[str, float | None] = {"loss": float(losses.mean(dtype=np.float64))}
     predictions = experiment.objective.loss.predictions_for(experiment.task, outputs)
     if isinstance(experiment.task, Classification):
@@ -33,11 +44,11 @@ def evaluate(experiment: Experiment, parameters: Array, part: Part) -> dict[str,
 
 
 def outputs_and_losses(experiment: Experiment, parameters: Array, part: Part) -> tuple[Array, Array]:
-    """Return the outputs `(N, m)` and the examples' losses `(N,)`, portion by portion."""
+    """Return the outputs `(N, m)` and the examples' losses `(N,)` by NumPy, portion by portion."""
     objective = experiment.objective
     outputs, losses = [], []
-    for start in range(0, len(part.x), _PORTION):
-        portion = slice(start, start + _PORTION)
+    for start in range(0, len(part.x), PORTION):
+        portion = slice(start, start + PORTION)
         outputs.append(objective.network.outputs(parameters, part.x[portion]))
         values, _ = objective.loss.forward(np, outputs[-1][None], part.targets[portion])
         losses.append(values[0])

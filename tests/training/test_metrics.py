@@ -80,5 +80,5 @@ def test_evaluation_in_portions_is_that_of_the_whole(
 ) -> None:
     toy = experiment()
     whole = evaluate(toy, toy.initial_parameters, toy.training)
-    monkeypatch.setattr("jactrain.training.metrics._PORTION", 7)
+    monkeypatch.setattr("jactrain.training.metrics.PORTION", 7)
     assert evaluate(toy, toy.initial_parameters, toy.training) == pytest.approx(whole, rel=1e-12)

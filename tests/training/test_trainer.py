@@ -5,14 +5,16 @@ import numpy as np
 import pytest
 
 from jactrain.errors import DivergedError
-from jactrain.linearization import Work
 from jactrain.modes.base import GradientResult
 from jactrain.objective import Batch
 from jactrain.training import trainer
+from jactrain.training.batches import draws
+from jactrain.training.divergence import require_finite_gradient
+from jactrain.training.engines import numpy_engine
 from jactrain.training.events import Listener
 from jactrain.training.metrics import evaluate
 from jactrain.training.state import TrainingState
-from jactrain.training.trainer import batches, require_finite_gradient, train
+from jactrain.training.trainer import train
 
 
 class History(Listener):
@@ -87,7 +89,7 @@ def test_a_listener_hears_step_0_and_every_so_many(experiment: Callable) -> None
 def test_an_epoch_uses_every_example_once_with_its_target(experiment: Callable) -> None:
     toy = experiment()
     state = TrainingState.start(toy)
-    epochs = [list(batches(toy, state)) for _ in range(2)]
+    epochs = [[draw.batch(toy) for draw in draws(toy, state)] for _ in range(2)]
     for epoch in epochs:
         assert [batch.examples for batch in epoch] == [20, 20, 8]
         rows = np.concatenate([np.hstack([batch.x, batch.targets]) for batch in epoch])
@@ -128,9 +130,9 @@ def test_seconds_are_those_of_steps_with_their_batches(
 
         return later
 
-    monkeypatch.setattr(trainer, "perf_counter", lambda: now)
-    monkeypatch.setattr(trainer, "require_finite_gradient", passing(1.0, trainer.require_finite_gradient))
-    monkeypatch.setattr(trainer, "batches", passing(0.5, trainer.batches))
+    monkeypatch.setattr(numpy_engine, "perf_counter", lambda: now)
+    monkeypatch.setattr(numpy_engine, "is_finite", passing(1.0, numpy_engine.is_finite))
+    monkeypatch.setattr(numpy_engine, "draws", passing(0.5, numpy_engine.draws))
     monkeypatch.setattr(trainer, "measure", passing(1000.0, trainer.measure))
     history = History()
     monkeypatch.setattr(history, "on_step", passing(1000.0, history.on_step))
@@ -164,10 +166,10 @@ def test_what_is_not_finite_is_refused(
 ) -> None:
     state = TrainingState.start(experiment())
     with np.errstate(invalid="ignore"), pytest.raises(DivergedError, match=said):
-        require_finite_gradient(GradientResult(value, np.array(gradient), Work()), state)
+        require_finite_gradient(value, np.array(gradient), state)
 
 
 def test_a_sum_that_overflows_is_no_divergence(experiment: Callable) -> None:
     state = TrainingState.start(experiment())
     with np.errstate(over="ignore"):
-        require_finite_gradient(GradientResult(1.0, np.array([1e308, 1e308]), Work()), state)
+        require_finite_gradient(1.0, np.array([1e308, 1e308]), state)

@@ -1,0 +1,196 @@
+"""The tape: what a function of arrays did, as one node for each call, noted by stand-ins for its arrays."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from jactrain.arrays import Array, Shape
+from jactrain.errors import UnrecordableError
+
+# Functions whose results have shapes that follow from the shapes of what they are given.
+_FUNCTION_NAMES = (
+    "broadcast_to clip concatenate dot einsum expand_dims flip imag max mean min moveaxis ones_like prod "
+    "real reshape roll squeeze stack sum swapaxes tensordot tile transpose where zeros_like"
+)
+_FUNCTIONS = {getattr(np, name) for name in _FUNCTION_NAMES.split()}
+_METHODS = {"reshape", "swapaxes", "transpose", "dot", "max", "min", "mean", "copy", "astype", "conj", "clip"}
+
+
+class Form(NamedTuple):
+    """What a result is: shape, dtype, and its axes from the slowest in memory to the fastest."""
+
+    shape: Shape
+    dtype: np.dtype[Any]
+    axes: tuple[int, ...]
+
+    @classmethod
+    def of(cls, value: Array) -> Form:
+        """Return the form of an array."""
+        axes = sorted(range(value.ndim), key=lambda axis: -abs(value.strides[axis]))
+        return cls(value.shape, value.dtype, tuple(axes))
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that the entries take."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+    @property
+    def is_in_rows(self) -> bool:
+        """Whether entries follow each other in memory as their indices do, the last axis fastest."""
+        longer = [axis for axis in self.axes if self.shape[axis] > 1]
+        return longer == sorted(longer)
+
+    def within(self, memory: Array) -> Array:
+        """Return an array of this form in `memory`, bytes."""
+        slow_to_fast = memory.view(self.dtype).reshape([self.shape[axis] for axis in self.axes])
+        return slow_to_fast.transpose(np.argsort(self.axes)) if self.axes else slow_to_fast
+
+
+class Result(NamedTuple):
+    """A recorded result in the place of an argument: the position of its node."""
+
+    position: int
+
+
+class Node(NamedTuple):
+    """One call, or an input if `function` is None.
+
+    root: the node in whose memory the result lies, this one unless the result is a view.
+    """
+
+    function: Callable[..., Any] | None
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+    form: Form
+    root: int
+
+    def operands(self) -> list[int]:
+        """Return the positions of the results that the call reads."""
+        given = [*self.arguments, *self.options.values()]
+        return [one.position for one in flat(given) if isinstance(one, Result)]
+
+
+class Tape:
+    """The nodes so far, inputs first."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+
+    def input(self, value: Array) -> StandIn:
+        """Note an input, and return a stand-in for it."""
+        self.nodes.append(Node(None, (), {}, Form.of(value), len(self.nodes)))
+        return StandIn(self, value, len(self.nodes) - 1)
+
+    def call(self, function: Callable[..., Any], arguments: Sequence[Any], options: dict[str, Any]) -> Any:
+        """Note the call, and return a stand-in for its result."""
+        given = [arguments, options]
+        stand_ins = [one for one in flat([*arguments, *options.values()]) if isinstance(one, StandIn)]
+        plain, plain_options = mapped(given, lambda one: one.value if isinstance(one, StandIn) else one)
+        noted, noted_options = mapped(
+            given, lambda one: Result(one.position) if isinstance(one, StandIn) else one
+        )
+        value = function(*plain, **plain_options)
+        if not isinstance(value, (np.ndarray, np.generic)):
+            raise UnrecordableError(f"{name_of(function)} returns a {type(value).__name__}, not an array")
+        value = np.asarray(value)
+        position = len(self.nodes)
+        root = next((one.root for one in stand_ins if np.may_share_memory(one.value, value)), position)
+        self.nodes.append(Node(function, tuple(noted), noted_options, Form.of(value), root))
+        return StandIn(self, value, position)
+
+
+def _refusing(what: str) -> Callable[..., NoReturn]:
+    def refuse(*_: Any) -> NoReturn:
+        raise UnrecordableError(f"{what} while it is recorded")
+
+    return refuse
+
+
+class StandIn(NDArrayOperatorsMixin):
+    """A stand-in for an array, which notes what is done with it."""
+
+    def __init__(self, tape: Tape, value: Array, position: int) -> None:
+        self.tape = tape
+        self.value = value
+        self.position = position
+
+    @property
+    def root(self) -> int:
+        """The node in whose memory the array lies."""
+        return self.tape.nodes[self.position].root
+
+    shape = property(lambda self: self.value.shape)
+    ndim = property(lambda self: self.value.ndim)
+    size = property(lambda self: self.value.size)
+    dtype = property(lambda self: self.value.dtype)
+    T = property(lambda self: self.tape.call(np.ndarray.transpose, (self,), {}))
+    real = property(lambda self: self if self.dtype.kind == "f" else self.tape.call(np.real, (self,), {}))
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("__array"):
+            self.__array__()
+        if name not in _METHODS:
+            raise UnrecordableError(f"an array's {name} is asked for while it is recorded")
+        method = getattr(np.ndarray, name)
+        return lambda *arguments, **options: self.tape.call(method, (self, *arguments), options)
+
+    def sum(self, axis: Any = None, **options: Any) -> Any:
+        """Note the sum, as NumPy's own methods reach it."""
+        return self.tape.call(np.add.reduce, (self,), {"axis": axis, **options})
+
+    def __pow__(self, power: Any) -> Any:
+        return self.tape.call(operator.pow, (self, power), {})  # which squares by a product, as for arrays
+
+    def __getitem__(self, index: Any) -> Any:
+        if any(isinstance(one, StandIn) and one.dtype.kind == "b" for one in flat(index)):
+            raise UnrecordableError("an array is indexed by a mask while it is recorded; use `where`")
+        return self.tape.call(np.ndarray.__getitem__, (self, index), {})
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if options.get("out") is not None or method not in ("__call__", "reduce"):
+            raise UnrecordableError(
+                f"{ufunc.__name__} writes into an array, such as by `+=`, while it is recorded"
+            )
+        return self.tape.call(ufunc if method == "__call__" else ufunc.reduce, inputs, options)
+
+    def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Any:
+        if function not in _FUNCTIONS:
+            raise UnrecordableError(f"numpy.{name_of(function)} is not known to the recorder")
+        return self.tape.call(function, inputs, options)
+
+    __bool__ = _refusing("a branch looks at an array's value")
+    __float__ = __int__ = __complex__ = __index__ = _refusing("an array is turned into a Python number")
+    __array__ = _refusing("an array is handed to a function that is no NumPy function of arrays,")
+    __setitem__ = _refusing("an array is written into")
+    __iter__ = _refusing("a loop runs over an array's rows")
+
+
+def flat(given: Any) -> Iterator[Any]:
+    """Yield what is in nested lists and tuples."""
+    if isinstance(given, list | tuple) and not isinstance(given, Result):
+        for one in given:
+            yield from flat(one)
+    else:
+        yield given
+
+
+def mapped(given: Any, function: Callable[[Any], Any]) -> Any:
+    """Return nested lists, tuples and dicts with `function` of everything in them."""
+    if isinstance(given, dict):
+        return {name: mapped(one, function) for name, one in given.items()}
+    if isinstance(given, list | tuple) and not isinstance(given, Result):
+        return type(given)([mapped(one, function) for one in given])
+    return function(given)
+
+
+def name_of(function: Any) -> str:
+    """Return what a message calls `function`."""
+    return getattr(function, "__name__", type(function).__name__)

@@ -1,0 +1,81 @@
+"""The contract of an engine: it takes a training through an epoch, and evaluates the network.
+
+Engines compute the same steps. The state is NumPy's between epochs, whatever computed it, and all random
+numbers come from its generators: what one engine began, another goes on with.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from jactrain.arrays import Array
+from jactrain.modes.base import Mode
+from jactrain.modes.gradients import GradientFunction
+from jactrain.objective import Objective
+from jactrain.registry import Component, Registry
+
+if TYPE_CHECKING:
+    from jactrain.training.events import Listener
+    from jactrain.training.experiment import Experiment, Part
+    from jactrain.training.state import TrainingState
+
+
+class Engine(Component, ABC):
+    """Base of all engines."""
+
+    @abstractmethod
+    def require(self, mode: Mode, objective: Objective, examples: int, dtype: object) -> None:
+        """Raise a UsageError, in words, if this machine or the engine cannot train so.
+
+        For a `mode` on batches of `examples` examples with parameters of `dtype`, before anything is trained.
+        """
+
+    @abstractmethod
+    def start(self, experiment: Experiment) -> Execution:
+        """Return the execution of one training, to be entered as a context."""
+
+    @abstractmethod
+    def gradients(self, mode: Mode, objective: Objective) -> GradientFunction:
+        """Return the gradient of `objective` by `mode`, computed as this engine does."""
+
+
+class Execution(ABC):
+    """One training on one engine: what was prepared for it, and is kept from epoch to epoch.
+
+    lasting: contexts that last as long as the training; to be entered in `__enter__`.
+    """
+
+    def __init__(self) -> None:
+        self.lasting = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the lasting contexts."""
+        self.lasting.close()
+
+    @abstractmethod
+    def train_epoch(self, state: TrainingState, listening: Sequence[Listener] = ()) -> None:
+        """Take the steps of one epoch, changing `state`, whose arrays are replaced and never written into.
+
+        Each of `listening` hears of a step whose number is a multiple of its `every`. Raises DivergedError
+        before a loss or gradient that is not finite reaches the optimizer.
+        """
+
+    @abstractmethod
+    def outputs_and_losses(self, parameters: Array, part: Part) -> tuple[Array, Array]:
+        """Return the outputs `(N, m)` and the examples' losses `(N,)`, without noise."""
+
+
+engines: Registry[Engine] = Registry("engine", "engines")
