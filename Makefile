@@ -31,8 +31,8 @@ format: .venv/.developing  ## put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv-bench/.installed  ## measure against scikit-learn, PyTorch, JAX and scipy, side by side
-	$(BENCH)/python -m benchmarks
+bench: .venv-bench/.installed  ## measure against scikit-learn, PyTorch, JAX and scipy, and write docs/benchmarks.md
+	$(BENCH)/python -m benchmarks --json benchmarks/results.json --page docs/benchmarks.md
 
 bench-smoke: .venv-bench/.installed  ## run every benchmark once, for seconds
 	$(BENCH)/python -m benchmarks --smoke

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
-from jactrain.data.base import Classification
-from jactrain.data.preparation import Scaling
 from jactrain.layers import layers
 from jactrain.losses import losses
-from jactrain.modes import modes
 from jactrain.network import Network
 from jactrain.objective import Batch, Objective
-from jactrain.optimizers import optimizers
-from jactrain.training.experiment import Experiment, Part
-from jactrain.training.settings import TrainingSettings
 
 SIZES = (64, 64, 64, 10)
 BATCH = 32
-STEPS = 100  # batches of one epoch
 LEARNING_RATE = 0.01
 MOMENTUM = 0.9
 
 
-def examples(count: int = BATCH * STEPS) -> tuple[np.ndarray, np.ndarray]:
-    """Return inputs `(N, 64)`, float32, and class indices `(N,)`: standard normal, and any of ten."""
+def examples(count: int, sizes: Sequence[int] = SIZES) -> tuple[np.ndarray, np.ndarray]:
+    """Return inputs `(N, n)`, float32, and class indices `(N,)`: standard normal, and any of the classes."""
     rng = np.random.default_rng(0)
-    return rng.standard_normal((count, SIZES[0]), dtype=np.float32), rng.integers(0, SIZES[-1], count)
+    return rng.standard_normal((count, sizes[0]), dtype=np.float32), rng.integers(0, sizes[-1], count)
 
 
 def network_of(sizes: Sequence[int]) -> Network:
@@ -47,8 +43,9 @@ def objective(sizes: Sequence[int] = SIZES) -> Objective:
 
 def batch_of(target: Objective, count: int, dtype: Any) -> Batch:
     """Return one batch of `count` examples, targets as the loss takes them."""
-    x, y = examples(count)
-    return Batch(x.astype(dtype), target.loss.encode(y, SIZES[-1]).astype(dtype))
+    sizes = (target.network.input_shape[0], target.network.output_shape[0])
+    x, y = examples(count, sizes)
+    return Batch(x.astype(dtype), target.loss.encode(y, sizes[-1]).astype(dtype))
 
 
 def parameters_of(network: Network, dtype: Any) -> np.ndarray:
@@ -56,23 +53,66 @@ def parameters_of(network: Network, dtype: Any) -> np.ndarray:
     return network.initial_parameters(np.random.default_rng(0), dtype)
 
 
-def experiment() -> Experiment:
-    """Return the training of 64-64-64-10 by reverse mode and stochastic gradient descent with momentum."""
-    target = objective()
-    x, y = examples()
-    targets = target.loss.encode(y, SIZES[-1]).astype(x.dtype)
-    return Experiment(
-        objective=target,
-        mode=modes.get("reverse")(),
-        optimizer=optimizers.get("sgd")(learning_rate=LEARNING_RATE, momentum=MOMENTUM),
-        settings=TrainingSettings(batch_size=BATCH),
-        dtype=x.dtype,
-        seed=0,
-        task=Classification(tuple(str(label) for label in range(SIZES[-1]))),
-        training=Part(x, targets, y),
-        validation=None,
-        input_scaling=Scaling.fit("none", x),
-        target_scaling=None,
-        features=tuple(f"x{number}" for number in range(SIZES[0])),
-        initial_parameters=parameters_of(target.network, x.dtype),
-    )
+def in_short(sizes: Sequence[int]) -> str:
+    """Return the sizes of a network as people write them: `64-8x32-10` for eight layers of 32."""
+    runs = [(size, len(list(equal))) for size, equal in groupby(sizes)]
+    if max(count for _, count in runs) < 4:
+        return "-".join(map(str, sizes))
+    return "-".join(str(size) if count == 1 else f"{count}x{size}" for size, count in runs)
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that is timed: its network, batches of `batch` examples, `steps` of them an epoch.
+
+    epochs: of one timed run, so that it lasts some milliseconds at least.
+    """
+
+    sizes: tuple[int, ...]
+    batch: int
+    dtype: str
+    steps: int
+    epochs: int = 1
+
+    @property
+    def name(self) -> str:
+        """The network, the batch size and the dtype."""
+        return f"{in_short(self.sizes)}, batch {self.batch}, {self.dtype}"
+
+    @property
+    def examples(self) -> int:
+        """How many there are."""
+        return self.batch * self.steps
+
+    @cached_property
+    def objective(self) -> Objective:
+        """The network with its loss."""
+        return objective(self.sizes)
+
+    @cached_property
+    def x(self) -> np.ndarray:
+        """The inputs `(N, n)`."""
+        return examples(self.examples, self.sizes)[0].astype(self.dtype)
+
+    @cached_property
+    def y(self) -> np.ndarray:
+        """The classes `(N,)`."""
+        return examples(self.examples, self.sizes)[1]
+
+    @cached_property
+    def targets(self) -> np.ndarray:
+        """The classes as cross-entropy takes them, `(N, m)`."""
+        return self.objective.loss.encode(self.y, self.sizes[-1]).astype(self.dtype)
+
+    @cached_property
+    def parameters(self) -> np.ndarray:
+        """The parameters `(P,)` that every subject starts from."""
+        return parameters_of(self.objective.network, np.dtype(self.dtype))
+
+    def leaves(self, parameters: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return weight `(I, O)` and bias `(O,)` of each layer."""
+        layout = self.objective.network.layout
+        each = [
+            parameters[part].reshape(shape) for shape, part in zip(layout.shapes, layout.slices, strict=True)
+        ]
+        return list(zip(each[::2], each[1::2], strict=True))

@@ -1,89 +1,117 @@
-"""The bare training loop with momentum: jactrain, scikit-learn, eager PyTorch.
+"""A training step, bare: shuffled once an epoch, batches, loss, gradient, momentum.
 
-All three shuffle the examples every epoch, take batches of one size, compute the loss as well as its
-gradient, and update by momentum. Nothing is logged or validated; ours and PyTorch's stop at a loss that is
-not finite.
+Nothing is logged or validated. Every subject starts from the same parameters and takes the same steps, which
+is required before anything is timed.
 """
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Callable
+from functools import partial
 
-import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier
-
-from benchmarks import problem
+from benchmarks import peers
+from benchmarks.case import Case, Subjects
+from benchmarks.problem import Training
 from benchmarks.timing import Subject
-from jactrain.errors import DivergedError
-from jactrain.modes.gradients import Gradients
-from jactrain.training.state import TrainingState
-from jactrain.training.trainer import train_epoch
+from benchmarks.trainers import ours, products
+from benchmarks.trainers.base import Trainer, require_same_steps
 
-_EPOCHS = 3  # of one run of scikit-learn, so that its preparations weigh little
+# While threads of the subject before still wait for more, they take a core: OpenBLAS's for some 30 ms.
+_PAUSE = 0.03
+
+LARGE = (784, 512, 512, 10)
+DEEP = (64, *(8 * (32,)), 10)
+_NETWORKS = (
+    Training((2, 16, 2), 32, "", steps=100, epochs=5),
+    Training((64, 64, 64, 10), 32, "", steps=100),
+    Training((64, 64, 64, 10), 128, "", steps=50),
+    Training(LARGE, 128, "", steps=16),
+    Training(DEEP, 64, "", steps=50),
+)
+_DTYPES = ("float32", "float64")
+_SMOKE_STEPS = 2
+
+TRAININGS = tuple(
+    Training(each.sizes, each.batch, dtype, each.steps, each.epochs)
+    for each in _NETWORKS
+    for dtype in _DTYPES
+)
+_FORWARD = tuple(Training((64, 64, 64, 10), 32, dtype, steps=20) for dtype in _DTYPES)
 
 
-def subjects() -> dict[str, Subject]:
-    """Return what is timed."""
-    return {
-        "jactrain": Subject(_jactrain(), problem.STEPS),
-        "scikit-learn": Subject(_scikit_learn(), _EPOCHS * problem.STEPS),
-        "PyTorch": Subject(_torch(), problem.STEPS),
+def case_name(training: Training) -> str:
+    """Return the name of the case of a training."""
+    return f"step, {training.name}"
+
+
+def forward_case_name(training: Training) -> str:
+    """Return the name of the case of forward mode on both engines."""
+    return f"step by forward mode, {training.name}"
+
+
+def cases() -> list[Case]:
+    """Return the training step of every network in every dtype, and forward mode on both engines."""
+    steps = [Case(case_name(each), partial(_subjects, each), 0.7, _PAUSE) for each in TRAININGS]
+    forward = [Case(forward_case_name(each), partial(_forward, each), 0.5, _PAUSE) for each in _FORWARD]
+    return steps + forward
+
+
+def forward_case_names() -> list[str]:
+    """Return the names of the cases of forward mode."""
+    return [forward_case_name(each) for each in _FORWARD]
+
+
+def _subjects(training: Training, smoke: bool) -> Subjects:
+    training = _sized(training, smoke)
+    trainers = _trainers(training)
+    first = require_same_steps(training, trainers)
+    made: dict[str, Subject] = {}
+    for name, trainer in trainers.items():
+        if isinstance(trainer, ours.Ours):
+            made[name] = ours.subject(training, trainer, first[name])
+        elif name == "PyTorch":
+            from benchmarks.trainers import pytorch
+
+            made |= pytorch.subjects(training, trainer)
+        elif name.startswith("JAX"):
+            from benchmarks.trainers import jax_compiled
+
+            made[name] = jax_compiled.subject(training, trainer, first[name])
+    if peers.has("sklearn"):
+        from benchmarks.trainers import scikit_learn
+
+        made |= scikit_learn.subjects(training)
+    return made | products.subjects(training)
+
+
+def _trainers(training: Training) -> dict[str, Trainer]:
+    """Return those whose steps are compared; peers are imported late, since they may be missing."""
+    found: dict[str, Trainer] = {
+        ours.called(engine): ours.Ours(training, engine) for engine in ours.available()
     }
+    if peers.has("jax"):
+        from benchmarks.trainers.jax_compiled import JaxPerStep, JaxScan
+
+        found["JAX per step"] = JaxPerStep(training)
+        found["JAX scanning an epoch"] = JaxScan(training)
+    if peers.has("torch"):
+        from benchmarks.trainers.pytorch import PyTorch
+
+        found["PyTorch"] = PyTorch(training)
+    if peers.has("sklearn") and training.sizes[-1] > 2:  # of two classes it makes one output
+        from benchmarks.trainers.scikit_learn import ScikitLearn
+
+        found["scikit-learn"] = ScikitLearn(training)
+    return found
 
 
-def _jactrain() -> Callable[[], None]:
-    """Return one epoch of the trainer's own loop."""
-    experiment = problem.experiment()
-    state = TrainingState.start(experiment)
-    gradients = Gradients(experiment.mode, experiment.objective)
-    return lambda: train_epoch(experiment, state, gradients)
+def _forward(training: Training, smoke: bool) -> Subjects:
+    training = _sized(training, smoke)
+    trainers = {ours.called(engine): ours.Ours(training, engine, "forward") for engine in ours.available()}
+    first = require_same_steps(training, trainers)
+    return {name: ours.subject(training, trainer, first[name]) for name, trainer in trainers.items()}
 
 
-def _scikit_learn() -> Callable[[], None]:
-    x, y = problem.examples()
-
-    def run() -> None:
-        classifier = MLPClassifier(
-            hidden_layer_sizes=problem.SIZES[1:-1],
-            activation="tanh",
-            solver="sgd",
-            alpha=0.0,
-            batch_size=problem.BATCH,
-            learning_rate_init=problem.LEARNING_RATE,
-            momentum=problem.MOMENTUM,
-            nesterovs_momentum=False,
-            max_iter=_EPOCHS,
-            n_iter_no_change=_EPOCHS + 1,
-            tol=0.0,
-            random_state=0,
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # it is to stop after these epochs
-            classifier.fit(x, y)
-        assert classifier.n_iter_ == _EPOCHS
-
-    return run
-
-
-def _torch() -> Callable[[], None]:
-    torch.manual_seed(0)
-    x, y = (torch.from_numpy(array) for array in problem.examples())
-    linear, tanh = torch.nn.Linear, torch.nn.Tanh
-    a, b, c, d = problem.SIZES
-    network = torch.nn.Sequential(linear(a, b), tanh(), linear(b, c), tanh(), linear(c, d))
-    optimizer = torch.optim.SGD(network.parameters(), lr=problem.LEARNING_RATE, momentum=problem.MOMENTUM)
-    loss_of = torch.nn.CrossEntropyLoss()
-
-    def run() -> None:
-        for index in torch.randperm(len(x)).split(problem.BATCH):
-            optimizer.zero_grad()
-            loss = loss_of(network(x[index]), y[index])
-            loss.backward()
-            optimizer.step()
-            if not math.isfinite(loss.item()):
-                raise DivergedError("the benchmark's training diverged")
-
-    return run
+def _sized(training: Training, smoke: bool) -> Training:
+    if not smoke:
+        return training
+    return Training(training.sizes, training.batch, training.dtype, _SMOKE_STEPS)
