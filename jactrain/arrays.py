@@ -62,6 +62,26 @@ def logistic(xp: Namespace, x: Array) -> Array:
     return xp.exp(low) / divisor
 
 
+def in_pieces(xp: Namespace, function: Callable[[Array], Array], count: int, width: int) -> Array:
+    """Return `function` of the numbers 0 to `count - 1`, `width` at a time, its results one after another.
+
+    Traced, it is one loop, and the program does not grow with `count`.
+    """
+    if xp is np:
+        pieces = [function(np.arange(start, stop)) for start, stop in ranges(count, width)]
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+    import jax
+
+    whole = count - count % width
+    pieces = []
+    if whole:
+        looped = jax.lax.map(function, xp.arange(whole).reshape((-1, width)))
+        pieces.append(looped.reshape((whole, *looped.shape[2:])))
+    if whole < count:
+        pieces.append(function(xp.arange(whole, count)))
+    return pieces[0] if len(pieces) == 1 else xp.concatenate(pieces)
+
+
 def leaves(tree: Tree, prefix: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Yield `(path, leaf)` for every leaf of `tree`, in the order of its mappings."""
     if isinstance(tree, Mapping):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jactrain.arrays import Array, Namespace, Path, Shape, Tree, leaves, size_of, tree_of
+from jactrain.arrays import Array, Namespace, Path, Shape, Tree, leaf_at, leaves, size_of, tree_of
 from jactrain.layers.base import Cost, Layer, Product
 from jactrain.layers.chain import Chain, kept_by_all, noise_of
 
@@ -30,7 +30,7 @@ class Layout:
             self.shapes.append(shape)
             self.slices.append(slice(self.size, stop))
             self.size = stop
-        self._places = list(zip(self.paths, self.shapes, self.slices, strict=True))
+        self.places = list(zip(self.paths, self.shapes, self.slices, strict=True))
 
     @property
     def names(self) -> list[str]:
@@ -40,17 +40,14 @@ class Layout:
     def views(self, flat: Array) -> Tree:
         """Return the tree of leaves `(K, *p)` that `flat` `(K, P)` holds; under NumPy, views of it."""
         stack = flat.shape[0]
-        return tree_of({path: flat[:, part].reshape((stack, *shape)) for path, shape, part in self._places})
+        return tree_of({path: flat[:, part].reshape((stack, *shape)) for path, shape, part in self.places})
 
     def flatten(self, xp: Namespace, tree: Tree) -> Array:
         """Return the leaves `(K, *p)` of `tree` as one array `(K, P)`."""
-        flat = []
-        for path in self.paths:
-            leaf = tree
-            for name in path:
-                leaf = leaf[name]
-            flat.append(leaf.reshape((leaf.shape[0], -1)))
-        return xp.concatenate(flat, axis=1)
+        flat = [leaf_at(tree, path) for path in self.paths]
+        if all(leaf.shape[0] == 1 for leaf in flat):  # in a form that compilers see through
+            return xp.concatenate([leaf.reshape(-1) for leaf in flat])[None]
+        return xp.concatenate([leaf.reshape((leaf.shape[0], -1)) for leaf in flat], axis=1)
 
     def locate(self, position: int) -> tuple[str, tuple[int, ...]]:
         """Return the name of the leaf that entry `position` of the flat vector is in, and its index there."""
@@ -158,7 +155,17 @@ class Network:
 
     def own_parameters(self, parameters: Array) -> list[Tree]:
         """Return each link's tree of parameters, leaves `(1, *p)`, from the flat vector `(P,)`."""
-        return [link.layout.views(parameters[None, link.part]) for link in self.links]
+        return [
+            tree_of(
+                {
+                    path: parameters[link.part.start + part.start : link.part.start + part.stop].reshape(
+                        (1, *shape)
+                    )
+                    for path, shape, part in link.layout.places
+                }
+            )
+            for link in self.links
+        ]
 
     def own_noise(self, noise: Tree) -> list[Tree]:
         """Return each link's noise, None where there is none."""

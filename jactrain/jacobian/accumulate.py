@@ -128,6 +128,8 @@ class _Accumulation:
         examples, rows, inner = left.shape
         columns = right.shape[2]
         self._point.work.multiply_adds += examples * rows * inner * columns
+        if not isinstance(left, np.ndarray):  # traced, and the compiler's to divide
+            return left @ right
         # A slice of rows of the product at a time, so that it stays in the cache until it is whole.
         width = max(1, _PIECE // (columns * left.dtype.itemsize))
         product = np.empty((examples, rows, columns), left.dtype)

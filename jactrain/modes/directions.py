@@ -11,6 +11,7 @@ from pydantic import Field, PositiveInt
 from jactrain.arrays import Array
 from jactrain.linearization import Work
 from jactrain.modes.base import Exactness, GradientResult, Mode
+from jactrain.modes.foreseen import drawn_from
 from jactrain.modes.memory import MemorySize, memory_bound
 from jactrain.objective import Objective
 
@@ -23,6 +24,10 @@ def draw(rng: np.random.Generator, distribution: str, shape: tuple[int, ...], dt
     `orthogonal` takes a shape `(K, P)`, K <= P, and returns orthogonal rows of length √P, of a uniformly
     random orientation.
     """
+    return drawn_from(rng, lambda generator: _drawn(generator, distribution, shape, dtype))
+
+
+def _drawn(rng: np.random.Generator, distribution: str, shape: tuple[int, ...], dtype: Any) -> Array:
     if distribution == "rademacher":
         return np.where(rng.random(shape) < 0.5, -1.0, 1.0).astype(dtype)
     numbers = rng.standard_normal(shape)

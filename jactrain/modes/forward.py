@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 import numpy as np
 from pydantic import Field
 
-from jactrain.arrays import Array, Namespace, ranges
+from jactrain.arrays import Array, Namespace, in_pieces, ranges
 from jactrain.layers.base import Product, SingleEntry
 from jactrain.modes.base import Decision, Exactness, GradientResult, Mode, modes
 from jactrain.modes.memory import (
@@ -99,6 +99,8 @@ class Forward(Mode):
     ) -> GradientResult:
         """Return the exact gradient."""
         blocks, division = _Blocks(objective), decision.details
+        if objective.xp is not np:
+            return _traced(objective, objective.begin(parameters, batch), division.chunks, parameters.dtype)
         if division.streamed:
             point = objective.begin(parameters, batch)
             _stream(objective, point, division.chunks, parameters.dtype, blocks)
@@ -229,6 +231,46 @@ def _seed(
         return point.parameter_jvp(seeds.position, rows)
     places = np.arange(seeds.start, seeds.stop)
     return SingleEntry(link.output_shape, places, xp.ones((seeds.width, point.examples), dtype))
+
+
+def _traced(
+    objective: Objective, point: Linearization, chunks: tuple[Chunk, ...], dtype: np.dtype[Any]
+) -> GradientResult:
+    """Return the gradient where the mode is traced: a loop over the seeds of each link, and no packing.
+
+    Chunks hold for a machine's cache, and as many steps in a row would make a program of as many pieces.
+    """
+    xp = objective.xp
+    point.finish(point.run())
+    widths: dict[int, tuple[SeedKind, int]] = {}
+    for seeds in (seeds for chunk in chunks for seeds in chunk):
+        widths[seeds.position] = seeds.kind, max(seeds.width, widths.get(seeds.position, ("", 0))[1])
+    blocks = []
+    for position, (kind, width) in widths.items():
+        link = objective.links[position]
+
+        def tangents(
+            numbers: Array, position: int = position, kind: SeedKind = kind, link: Link = link
+        ) -> Array:
+            """Return the objective's tangents `(width, N)` for the seeds of these numbers, or their sums."""
+            stack: Array | SingleEntry
+            if kind == "parameters":
+                rows = (numbers[:, None] == xp.arange(link.layout.size)).astype(dtype)
+                stack = point.parameter_jvp(position, rows)
+            else:
+                ones = xp.ones((len(numbers), point.examples), dtype)
+                stack = SingleEntry(link.output_shape, numbers, ones)
+            for later in range(position + 1, len(objective.links)):
+                stack = _pushed(point, later, stack)
+            found = point.loss_jvp(_dense(xp, stack))
+            return found.sum(1) if kind == "parameters" else found
+
+        whole = in_pieces(xp, tangents, link.layout.size if kind == "parameters" else link.output_size, width)
+        if kind == "outputs":
+            y_bar = whole.T.reshape((1, point.examples, *link.output_shape))
+            whole = link.layout.flatten(xp, point.parameter_vjp(position, y_bar))[0]
+        blocks.append(whole)
+    return GradientResult(point.value, xp.concatenate(blocks), point.work)
 
 
 def _stack_bytes(objective: Objective, chunk: Chunk, unit: int, itemsize: int) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
+from math import ceil
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
-from jactrain.arrays import Array, DTypeName, Namespace, Path, ranges
+from jactrain.arrays import Array, DTypeName, Namespace, Path, in_pieces
 from jactrain.layers.base import Product
 from jactrain.modes.base import Decision, GradientResult, Mode
 from jactrain.modes.memory import (
@@ -17,16 +19,20 @@ from jactrain.modes.memory import (
     memory_bound,
     stack_width,
 )
-from jactrain.objective import Batch, Objective
+from jactrain.objective import Batch, Evaluation, Objective
 
 
 class Entries(NamedTuple):
-    """Entries `start` to `stop` of the parameter at `path` of one link, moved in one stack."""
+    """The entries of the parameter at `path` of one link, moved `width` at a time.
+
+    start, size: the first in the flat vector, and how many.
+    """
 
     position: int
     path: Path
     start: int
-    stop: int
+    size: int
+    width: int
 
 
 class Perturbation(Mode):
@@ -75,7 +81,7 @@ class Perturbation(Mode):
         size = working.itemsize * (2 if np.iscomplexobj(self.offsets) else 1)
         fixed = examples * working.itemsize * sum(link.output_size for link in links)
         fixed += 4 * objective.network.size * working.itemsize
-        chunks = []
+        entries = []
         per_example = objective.forward_cost
         stacks = 0
         for position, link in enumerate(links):
@@ -84,15 +90,13 @@ class Perturbation(Mode):
             for path, part in zip(link.layout.paths, link.layout.slices, strict=True):
                 once, moved = objective.perturbation_cost(position, path)
                 count = part.stop - part.start
-                for start, stop in ranges(count, width):
-                    chunks.append(Entries(position, path, start, stop))
-                    per_example += once
-                    stacks = max(stacks, (stop - start) * each)
-                per_example += count * values * moved
+                entries.append(Entries(position, path, link.part.start + part.start, count, width))
+                stacks = max(stacks, min(width, count) * each)
+                per_example += ceil(count / width) * once + count * values * moved
         return Decision(
             multiply_adds=per_example * examples,
             peak_bytes=fixed + stacks,
-            details=tuple(chunks),
+            details=tuple(entries),
         )
 
     def differentiate(
@@ -113,14 +117,25 @@ class Perturbation(Mode):
         complex_too = [np.complex64] if np.iscomplexobj(self.offsets) else []
         offsets = self.offsets.astype(np.result_type(parameters.dtype, *complex_too))
         blocks = []
-        for position, path, start, stop in decision.details:
-            link = objective.links[position]
-            first = link.part.start + link.layout.slices[link.layout.paths.index(path)].start
-            own = step[first + start : first + stop]
-            moves = (offsets[:, None] * own).reshape(-1)
-            indices = np.tile(np.arange(start, stop), len(offsets))
-            losses = point.perturbed(position, path, indices, moves)
-            losses = losses.reshape(len(offsets), stop - start, batch.examples)
-            blocks.append(self.derivatives(xp, losses, point.losses, own))
+        for position, path, start, count, width in decision.details:
+            derivatives = partial(self._moved, objective, point, step[start : start + count], offsets)
+            blocks.append(in_pieces(xp, partial(derivatives, position, path), count, width))
         estimate = self.error_estimate(point.value, step, float(epsilon)) if xp is np else None
         return GradientResult(point.value, xp.concatenate(blocks), point.work, estimate)
+
+    def _moved(
+        self,
+        objective: Objective,
+        point: Evaluation,
+        steps: Array,
+        offsets: Array,
+        position: int,
+        path: Path,
+        indices: Array,
+    ) -> Array:
+        """Return the derivatives in the entries `indices` of one parameter, whose steps are `steps`."""
+        own = steps[indices]
+        moves = (offsets[:, None] * own).reshape(-1)
+        losses = point.perturbed(position, path, objective.xp.tile(indices, len(offsets)), moves)
+        losses = losses.reshape((len(offsets), len(indices), -1))
+        return self.derivatives(objective.xp, losses, point.losses, own)

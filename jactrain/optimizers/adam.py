@@ -17,6 +17,8 @@ class Adam(Optimizer):
     `θ ← θ - η m / (1 - β₁ᵗ) / (√(v / (1 - β₂ᵗ)) + ε)`.
     """
 
+    entrywise = True
+
     learning_rate: LearningRate = constant_by_default(0.001)
     beta1: Averaging = 0.9
     beta2: Averaging = 0.999

@@ -40,6 +40,8 @@ class Optimizer(Component, ABC):
     """
 
     decoupled: ClassVar[bool] = False
+    # Whether `update` treats every entry by itself, so that parts of the vector can be updated apart.
+    entrywise: ClassVar[bool] = False
 
     learning_rate: LearningRate
     weight_decay: WeightDecay = 0.0

@@ -15,6 +15,8 @@ class RMSprop(Optimizer):
     `θ ← θ - η v`.
     """
 
+    entrywise = True
+
     learning_rate: LearningRate = constant_by_default(0.01)
     decay: Averaging = 0.99
     epsilon: Epsilon = 1e-8

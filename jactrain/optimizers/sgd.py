@@ -17,6 +17,8 @@ class SGD(Optimizer):
     rate multiplies the whole velocity, so that a change of rate acts at once.
     """
 
+    entrywise = True
+
     learning_rate: LearningRate = constant_by_default(0.01)
     momentum: Momentum = 0.0
     nesterov: bool = Field(False, description="Look ahead along the velocity.")

@@ -1,0 +1,89 @@
+"""Whether JAX can trace the rules of a network and the order of a mode, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jactrain.arrays import Array, Tree, map_tree
+from jactrain.errors import UnsupportedError
+from jactrain.layers.base import Layer, Product
+from jactrain.modes.base import Mode
+from jactrain.modes.gradients import noise_tree
+from jactrain.objective import Batch, Objective
+from jactrain.training.compiled.devices import first_line
+from jactrain.training.compiled.functions import Sample, TracedGradient
+from jactrain.training.compiled.programs import sample_of
+
+
+def require_traceable(mode: Mode, objective: Objective, examples: int, dtype: np.dtype[Any]) -> None:
+    """Raise UnsupportedError, naming dtype, layer or mode, where a gradient of such a batch is not traced."""
+    device = jax.devices()[0]
+    if dtype == np.float64 and device.platform in ("tpu", "METAL"):
+        raise UnsupportedError(
+            f"{device.device_kind} computes no float64; set dtype: float32, or choose engine: numpy"
+        )
+    sample = _zeros(objective, examples, dtype)
+    try:
+        TracedGradient(mode, objective, sample, dtype)
+    except UnsupportedError:
+        raise
+    except Exception as error:  # a rule from elsewhere may do anything
+        trouble = _untraceable_rule(mode, objective, sample, dtype)
+        trouble = trouble or f"mode {mode.label}: {first_line(error)}"
+        raise UnsupportedError(
+            f"engine jax cannot trace {trouble}; write it with operators and functions of `xp`, or choose "
+            "engine: numpy"
+        ) from None
+
+
+def _zeros(objective: Objective, examples: int, dtype: np.dtype[Any]) -> Sample:
+    """Return a batch of zeros, with its noise."""
+    network = objective.network
+    noise = network.draw_noise(np.random.default_rng(0), examples, dtype)
+    x = np.zeros((examples, *network.input_shape), dtype)
+    return sample_of(Batch(x, np.zeros((examples, *network.output_shape), dtype), noise))
+
+
+def _untraceable_rule(mode: Mode, objective: Objective, sample: Sample, dtype: np.dtype[Any]) -> str | None:
+    """Return the first rule that `mode` uses and JAX cannot trace, with the trouble; None if all can be."""
+    network = objective.network
+    own = network.own_parameters(np.zeros(network.size, dtype))
+    x: Any = jax.ShapeDtypeStruct((1, *sample.x.shape), dtype)
+    noise = network.own_noise(noise_tree(sample.paths, sample.noise))
+    for link, params, drawn in zip(network.links, own, noise, strict=True):
+        for product in [Product.FORWARD, *sorted(mode.uses & link.products - {Product.FORWARD})]:
+            try:
+                outputs = jax.eval_shape(_rule(product, link.layer, params, drawn), x)
+            except Exception as error:
+                return f"{product} of {link.name} ({type(link.layer).__qualname__}): {first_line(error)}"
+            if product is Product.FORWARD:
+                behind = outputs
+        x = behind
+    try:
+        jax.eval_shape(lambda outputs: objective.loss.forward(jnp, outputs, sample.targets)[0], x)
+    except Exception as error:
+        return f"forward of the loss {objective.loss.kind}: {first_line(error)}"
+    return None
+
+
+def _rule(product: Product, layer: Layer, params: Tree, noise: Tree) -> Callable[[Array], Any]:
+    """Return a function of a layer's inputs that applies one of its products to zeros."""
+
+    def apply(x: Array) -> Any:
+        y, residual = layer.forward(jnp, params, x, noise)
+        if product is Product.JVP:
+            return layer.jvp(jnp, params, residual, jnp.zeros_like(x))
+        if product is Product.VJP:
+            return layer.vjp(jnp, params, residual, jnp.zeros_like(y))
+        if product is Product.PARAMETER_JVP:
+            return layer.parameter_jvp(jnp, params, residual, map_tree(jnp.zeros_like, params))
+        if product is Product.PARAMETER_VJP:
+            return layer.parameter_vjp(jnp, params, residual, jnp.zeros_like(y))
+        return y
+
+    return apply

@@ -1,0 +1,63 @@
+"""JAX: every epoch one compiled program, on one device or on several."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field, PositiveInt
+
+from jactrain.errors import UnsupportedError
+from jactrain.modes.base import Mode
+from jactrain.modes.gradients import GradientFunction
+from jactrain.objective import Objective
+from jactrain.training.engine import Engine, engines
+from jactrain.training.experiment import Experiment
+
+if TYPE_CHECKING:
+    from jactrain.training.compiled.execution import JaxExecution
+
+
+@engines.register("jax")
+class JaxEngine(Engine):
+    """JAX: our own rules, compiled into one program for each epoch; it uses GPUs, and several devices.
+
+    Needs `pip install jactrain[jax]`. Compiling takes from a fraction of a second on, once a training.
+    """
+
+    devices: PositiveInt | None = Field(
+        None,
+        description="Devices that a batch is divided among; if left out, as many as divide it evenly.",
+    )
+    distributed: bool = Field(
+        False,
+        description="Join the other processes of this training first: as Slurm or Kubernetes say, or the "
+        "variables JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID.",
+    )
+
+    def require(self, mode: Mode, objective: Objective, examples: int, dtype: Any) -> None:
+        """Raise UnsupportedError or OptionError where JAX, a device, or a rule that it traces is missing."""
+        if find_spec("jax") is None:
+            raise UnsupportedError(
+                "engine jax needs JAX, which is not installed: pip install 'jactrain[jax]', or choose "
+                "engine: numpy"
+            )
+        from jactrain.training.compiled.checking import require_traceable
+        from jactrain.training.compiled.devices import placement_for, tracing
+
+        with tracing():
+            placement_for(examples, self.devices, self.distributed)
+            require_traceable(mode, objective, examples, np.dtype(dtype))
+
+    def start(self, experiment: Experiment) -> JaxExecution:
+        """Return an execution; nothing is compiled before its first epoch."""
+        from jactrain.training.compiled.execution import JaxExecution
+
+        return JaxExecution(experiment, self.devices, self.distributed)
+
+    def gradients(self, mode: Mode, objective: Objective) -> GradientFunction:
+        """Return the gradient, compiled for each size of batch on one device."""
+        from jactrain.training.compiled.programs import CompiledGradients
+
+        return CompiledGradients(mode, objective)
