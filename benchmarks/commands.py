@@ -40,7 +40,7 @@ def cases() -> list[Case]:
     """Return the cases of processes, and that of a run in this one."""
     return [
         Case(
-            DIGITS, _digits, 0.25, about="30 epochs of configs/digits.yaml, from start to end of the process"
+            DIGITS, _digits, 0.2, about="30 epochs of configs/digits.yaml, from start to end of the process"
         ),
         Case(HELP, _help, 0.5, about="from start to end of the process"),
         Case(

@@ -70,7 +70,7 @@ def _differences(smoke: bool) -> Subjects:
 
 
 def _every_mode(smoke: bool) -> Subjects:
-    """Return every mode there is, and the peers' gradients, on all cores."""
+    """Return every mode there is, and the peers' gradients."""
     target = problem.objective(_SMALLEST if smoke else _SMALL)
     batch = problem.batch_of(target, 64, np.float64)
     often = 1 if smoke else 10
@@ -79,14 +79,14 @@ def _every_mode(smoke: bool) -> Subjects:
         run = _gradient(target, batch, mode)
         slow = mode in ("finite_difference", "complex_step")
         times = 1 if slow else often
-        subjects[mode] = Subject(_repeated(run, times), times)
+        subjects[mode] = Subject(_repeated(run, times), times, threads=1)
     if peers.has("jax"):
         subjects["JAX grad"] = Subject(_repeated(_jax(target, batch, "grad"), often), often, stated="all")
         subjects["JAX jacfwd"] = Subject(_jax(target, batch, "jacfwd"), stated="all")
     if peers.has("torch"):
         subjects["PyTorch jacfwd"] = Subject(_torch(target, batch))
     if peers.has("scipy"):
-        subjects["scipy 3-point"] = Subject(_scipy(target, batch))
+        subjects["scipy 3-point"] = Subject(_scipy(target, batch), threads=1)
     return subjects
 
 

@@ -31,8 +31,8 @@ class Growth(NamedTuple):
     """One mode along one axis: `sizes` of that axis, the other two as they stay.
 
     activation: behind every linear layer but the last; None for linear layers alone. theory: the exponent.
-    parameters: that of the same times against the number of parameters, where the width grows. seconds of
-    one run: by repetitions; slow: too slow for many rounds.
+    outputs: of one more linear layer at the end; 0 for none. parameters: the exponent of the same times
+    against the number of parameters, where the width grows. slow: too slow for many rounds.
     """
 
     mode: str
@@ -44,6 +44,7 @@ class Growth(NamedTuple):
     batch: int = 0
     options: Mapping[str, Any] = {}
     activation: str | None = "tanh"
+    outputs: int = 0
     parameters: float | None = None
     slow: bool = False
 
@@ -67,17 +68,18 @@ GROWTHS = (
     Growth("forward", "width", (256, 362, 512), 3, depth=6, batch=8, parameters=1.5),
     Growth("forward", "depth", (32, 48, 64, 96), 2, width=32, batch=32),
     Growth("forward", "batch", (32, 64, 128, 256), 1, width=64, depth=6),
-    # Of differences elementwise functions keep a large share up to widths that take minutes: there are none
-    # here, and one value an entry instead of two.
+    # Of differences elementwise functions keep a large share up to widths that take minutes: here are none,
+    # one output to take the loss of, and one value an entry instead of two.
     Growth(
         "finite_difference",
         "width",
         (192, 224, 256),
         4,
-        depth=12,
+        depth=16,
         batch=1,
         options={"scheme": "forward"},
         activation=None,
+        outputs=1,
         parameters=2,
         slow=True,
     ),
@@ -89,7 +91,7 @@ GROWTHS = (
 )
 _SMOKE = {"width": (4, 6, 8), "depth": (4, 6, 8), "batch": (4, 6, 8)}
 _SMOKE_FIXED = {"width": 4, "depth": 3, "batch": 4}
-_ROUNDS, _SLOW_ROUNDS = 9, 3
+_ROUNDS, _SLOW_ROUNDS = 9, 2
 
 
 def grown(only: str, smoke: bool) -> Iterator[dict[str, Any]]:
@@ -109,8 +111,8 @@ def _found(growth: Growth, rounds: int) -> Iterator[dict[str, Any]]:
     subjects = {}
     for size in growth.sizes:
         mode = modes.get(growth.mode)(**growth.options)
-        plans[size], run = _gradient(mode, growth.activation, *growth.at(size))
-        subjects[str(size)] = Subject(run, threads=1)
+        plans[size], run = _gradient(mode, growth.activation, growth.outputs, *growth.at(size))
+        subjects[str(size)] = Subject(run, threads=1, first=0.0 if growth.slow else None)
     times = alternate(subjects, rounds or (_SLOW_ROUNDS if growth.slow else _ROUNDS))
     by_size = {size: times[str(size)].rounds for size in growth.sizes}
     width, depth, batch = growth.at(0)
@@ -122,6 +124,7 @@ def _found(growth: Growth, rounds: int) -> Iterator[dict[str, Any]]:
         "depth": depth,
         "batch": batch,
         "activation": growth.activation,
+        "outputs": growth.outputs,
         "sizes": list(growth.sizes),
         "seconds": [spread(by_size[size])._asdict() for size in growth.sizes],
         "multiply_adds": [plans[size].multiply_adds for size in growth.sizes],
@@ -150,7 +153,7 @@ def _exponents(
 
 
 def _gradient(
-    mode: Mode, activation: str | None, width: int, depth: int, batch: int
+    mode: Mode, activation: str | None, outputs: int, width: int, depth: int, batch: int
 ) -> tuple[Plan, Callable[[], Any]]:
     """Return the plan, and the gradient, of linear layers of one width, float32."""
     chain = []
@@ -158,6 +161,8 @@ def _gradient(
         if position and activation:
             chain.append(layers.get(activation)())
         chain.append(layers.get("linear")(units=width))
+    if outputs:
+        chain.append(layers.get("linear")(units=outputs))
     objective = Objective(Network(chain, (width,)), losses.get("mean_squared_error")())
     parameters, examples, rng = _numbers(objective, batch, np.dtype(np.float32))
     plan = mode.prepare(objective, batch, parameters.dtype)

@@ -50,9 +50,9 @@ _GROWTH = (
     "beside them the theory for layers of one width ([modes.md](modes.md)), and what the multiply-adds that "
     "the mode predicts give over the same sizes. Linear layers, tanh between them unless said otherwise; "
     "float32; one thread. Sizes are such that products take most of the time: what is added to them grows "
-    "less. Against the parameters: the times of the growing width. Of differences along the width the layers"
-    " are linear alone, and the scheme is `forward`, one value an entry: only so are layers wide enough in "
-    "seconds."
+    "less. Against the parameters: the times of the growing width. Of differences along the width the "
+    "layers are linear alone, with one output, and the scheme is `forward`, one value an entry: only so are "
+    "layers wide enough in seconds."
 )
 
 
@@ -223,7 +223,8 @@ def _growth(rows: list[Mapping[str, Any]]) -> Iterator[str]:
 def _fixed(row: Mapping[str, Any]) -> str:
     along = "width" if row["along"] == "parameters" else row["along"]
     kept = [f"{name} {row[name]}" for name in ("width", "depth", "batch") if name != along]
-    return ", ".join([*kept, *([] if row["activation"] else ["no tanh"])])
+    kept += [] if row["activation"] else ["no tanh"]
+    return ", ".join([*kept, *(["one output"] if row["outputs"] else [])])
 
 
 def _memory(results: _Results) -> Iterator[str]:

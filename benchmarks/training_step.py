@@ -21,10 +21,10 @@ _PAUSE = 0.03
 LARGE = (784, 512, 512, 10)
 DEEP = (64, *(8 * (32,)), 10)
 _NETWORKS = (
-    Training((2, 16, 2), 32, "", steps=100, epochs=5),
+    Training((2, 16, 2), 32, "", steps=100, epochs=3),
     Training((64, 64, 64, 10), 32, "", steps=100),
     Training((64, 64, 64, 10), 128, "", steps=50),
-    Training(LARGE, 128, "", steps=16),
+    Training(LARGE, 128, "", steps=8),
     Training(DEEP, 64, "", steps=50),
 )
 _DTYPES = ("float32", "float64")
@@ -50,7 +50,7 @@ def forward_case_name(training: Training) -> str:
 
 def cases() -> list[Case]:
     """Return the training step of every network in every dtype, and forward mode on both engines."""
-    steps = [Case(case_name(each), partial(_subjects, each), 0.7, _PAUSE) for each in TRAININGS]
+    steps = [Case(case_name(each), partial(_subjects, each), 0.6, _PAUSE) for each in TRAININGS]
     forward = [Case(forward_case_name(each), partial(_forward, each), 0.5, _PAUSE) for each in _FORWARD]
     return steps + forward
 

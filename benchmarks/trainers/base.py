@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
 
 import numpy as np
@@ -18,6 +19,10 @@ class Trainer(ABC):
     @abstractmethod
     def epoch(self, order: np.ndarray) -> None:
         """Take the steps of one epoch; `order` `(N,)` are the examples as they come."""
+
+    def around(self) -> AbstractContextManager[object]:
+        """Return what is entered before epochs, and is no part of their time: nothing, unless overridden."""
+        return nullcontext()
 
     @abstractmethod
     def parameters(self) -> np.ndarray:
@@ -45,7 +50,8 @@ def require_same_steps(training: Training, trainers: Mapping[str, Trainer]) -> d
     found, seconds = {}, {}
     for name, trainer in trainers.items():
         start = perf_counter()
-        trainer.epoch(order)
+        with trainer.around():
+            trainer.epoch(order)
         seconds[name] = perf_counter() - start
         found[name] = trainer.parameters()
     first, *others = found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import numpy as np
 
 from benchmarks import peers, problem
@@ -23,12 +25,16 @@ class Ours(Trainer):
 
     def __init__(self, training: Training, engine: str = "numpy", mode: str = "reverse") -> None:
         self.experiment = experiment(training, engine, mode)
-        self.execution = self.experiment.engine.start(self.experiment)
+        self._execution = self.experiment.engine.start(self.experiment)
         self._state = TrainingState.start(self.experiment)
 
     def epoch(self, order: np.ndarray | None = None) -> None:
         """Take the steps of one epoch; the order is drawn from the experiment's own generator."""
-        self.execution.train_epoch(self._state)
+        self._execution.train_epoch(self._state)
+
+    def around(self) -> AbstractContextManager[object]:
+        """Return the execution, which settles threads and dtypes as long as it is entered."""
+        return self._execution
 
     def parameters(self) -> np.ndarray:
         """Return the parameters."""
@@ -37,7 +43,7 @@ class Ours(Trainer):
 
 def available() -> list[str]:
     """Return the names of the engines whose library is installed."""
-    return [name for name in engines.names() if name == "numpy" or peers.has(name)]
+    return ["numpy", *(name for name in engines.names() if name != "numpy" and peers.has(name))]
 
 
 def called(engine: str) -> str:
@@ -56,7 +62,7 @@ def subject(training: Training, trainer: Ours, first: float | None = None) -> Su
         run,
         training.epochs * training.steps,
         stated="its own choice" if trainer.experiment.engine.kind == "numpy" else "all",
-        around=lambda: trainer.execution,
+        around=trainer.around,
         first=first,
     )
 
