@@ -33,8 +33,9 @@ _FAIR = (
     "peer is that of the faster. jactrain's NumPy engine chooses its threads by the size of the products, "
     "outside of what is timed. JAX takes all cores, whatever it is told.",
     "Between two subjects of a training step 30 ms pass, in which the threads of the first go to sleep.",
-    "JAX is given its faster way: batches are gathered within the compiled step, and buffers given away "
-    "(`donate_argnums`). PyTorch is eager. scikit-learn's time is that of `fit`, over its epochs.",
+    "JAX is given its faster way: the examples of a step, or of the whole epoch that is scanned, are "
+    "gathered within what is compiled, and buffers given away (`donate_argnums`). PyTorch is eager. "
+    "scikit-learn's time is that of `fit`, over its epochs.",
 )
 
 _PEAK = (

@@ -17,7 +17,7 @@ from benchmarks.trainers.base import Trainer, shuffling
 class JaxPerStep(Trainer):
     """One `jit` of gradient and momentum, called for every batch, which it gathers; read once an epoch.
 
-    Gathering inside is quicker than a batch cut by NumPy and handed over.
+    Gathering inside takes as long as batches cut by NumPy and handed over, less on small networks.
     """
 
     def __init__(self, training: Training) -> None:
@@ -43,7 +43,11 @@ class JaxPerStep(Trainer):
 
 
 class JaxScan(Trainer):
-    """One `jit` for the whole epoch: a `lax.scan` over its batches."""
+    """One `jit` for the whole epoch: a `lax.scan` over its batches.
+
+    The epoch is gathered before it is scanned: on small networks that takes three quarters of the time that
+    gathering batch by batch does.
+    """
 
     def __init__(self, training: Training) -> None:
         _float64_if_asked(training)
@@ -52,9 +56,7 @@ class JaxScan(Trainer):
         self._carry = _start(training)
 
         def whole(carry: Any, x: Any, targets: Any, order: Any) -> Any:
-            carry, losses = jax.lax.scan(
-                lambda carry, index: _step(carry, (x[index], targets[index])), carry, order
-            )
+            carry, losses = jax.lax.scan(_step, carry, (x[order], targets[order]))
             return carry, losses.mean()
 
         self._epoch = jax.jit(whole, donate_argnums=0)
