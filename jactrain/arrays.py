@@ -16,6 +16,7 @@ an array's values. What the two namespaces lack in common is added here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -62,12 +63,21 @@ def logistic(xp: Namespace, x: Array) -> Array:
     return xp.exp(low) / divisor
 
 
+# What `in_pieces` hands its arguments to while a function is recorded.
+recorded_loop: ContextVar[Callable[[Callable[[Array], Array], int, int], Array] | None] = ContextVar(
+    "recorded_loop", default=None
+)
+
+
 def in_pieces(xp: Namespace, function: Callable[[Array], Array], count: int, width: int) -> Array:
     """Return `function` of the numbers 0 to `count - 1`, `width` at a time, its results one after another.
 
-    Traced, it is one loop, and the program does not grow with `count`.
+    Traced or recorded, it is one loop, and the program does not grow with `count`.
     """
     if xp is np:
+        recording = recorded_loop.get()
+        if recording is not None:
+            return recording(function, count, width)
         pieces = [function(np.arange(start, stop)) for start, stop in ranges(count, width)]
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
     import jax

@@ -1,8 +1,12 @@
+from functools import partial
+
 import numpy as np
 import pytest
 
+from jactrain.arrays import in_pieces
 from jactrain.errors import ShapeError, UnrecordableError
 from jactrain.program import record, record_on
+from jactrain.program.loops import at_most
 
 
 def two_by_three(seed):
@@ -175,3 +179,56 @@ def test_a_program_on_arrays_writes_its_outputs_over_its_inputs(name):
 def test_an_input_is_not_written_over_another():
     with pytest.raises(UnrecordableError, match="an input is to be stored over another"):
         record_on(lambda x, y: [y, x], [two_by_three(0), two_by_three(1)], {0: 0, 1: 1})
+
+
+LOOPS = {
+    "whole pieces": (12, 3),
+    "a rest": (11, 3),
+    "one piece": (4, 5),
+    "pieces of one": (5, 1),
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_loop_is_recorded_once_and_gives_what_its_pieces_do(name, workers):
+    count, width = LOOPS[name]
+
+    def looping(x, y):
+        shifted = x + 1  # in front of the loop, and read in every piece
+
+        def piece(numbers):
+            rows = shifted[numbers % 2] * numbers[:, None]
+            return np.tanh(rows + y[0]).sum(1)
+
+        found = in_pieces(np, piece, count, width)
+        return [found * 2, np.concatenate([found, x[0]]), shifted]
+
+    inputs = [two_by_three(0), two_by_three(1)]
+    with at_most(workers):
+        program = record(looping, inputs)
+    for seed in (2, 3):
+        inputs = [two_by_three(seed), two_by_three(seed + 10)]
+        for given, expected in zip(program(*inputs), looping(*inputs), strict=True):
+            assert np.array_equal(given, expected)
+
+
+def test_a_program_does_not_grow_with_the_pieces_of_a_loop():
+    def looping(x, count):
+        return [in_pieces(np, lambda numbers: x[0, 0] * numbers, count, 2)]
+
+    for count in (10, 1000):
+        program = record(partial(looping, count=count), [two_by_three(0)])
+        assert len(program._calls) == 1
+
+
+def test_a_loop_shared_among_threads_raises_what_a_piece_does():
+    def looping(x):
+        return [in_pieces(np, lambda numbers: np.exp(x[0, 0] * numbers), 8, 1)]
+
+    with at_most(2):
+        program = record(looping, [np.ones((1, 1))])
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        program(np.full((1, 1), 1e3))
+    with np.errstate(over="ignore"):
+        assert program(np.full((1, 1), 1e3))[0][-1] == np.inf

@@ -101,14 +101,14 @@ class Plan:
 class GradientResult(NamedTuple):
     """The objective's value, its gradient `(P,)` laid out like the parameters, and the evidence.
 
-    work: the products applied. error_estimate: the estimated L2 norm of the gradient's error, None for
-    a mode that is exact up to rounding or gives no estimate.
+    work: the products applied. error_estimate: the estimated L2 norm of the gradient's error, a number
+    or an array (), None for a mode that is exact up to rounding or gives no estimate.
     """
 
     value: Any
     gradient: Array
     work: Work
-    error_estimate: float | None = None
+    error_estimate: Any = None
 
 
 class Mode(Component, ABC):

@@ -60,7 +60,7 @@ class FiniteDifference(Perturbation):
         changes = (losses - unmoved).sum(-1)
         return weights @ changes / (losses.shape[-1] * steps)
 
-    def error_estimate(self, value: Array, steps: Array, epsilon: float) -> float:
+    def error_estimate(self, value: Array, steps: Array, epsilon: float) -> Array:
         """Return twice the rounding `ε|f|/h` of every entry: truncation is chosen to be about as large."""
         rounding = epsilon * abs(value) / steps
-        return 2 * float(np.sqrt((rounding * rounding).sum()))
+        return 2 * np.sqrt((rounding * rounding).sum())

@@ -21,7 +21,7 @@ GradientFunction = Callable[[Array, Batch, np.random.Generator], GradientResult]
 class Gradients:
     """The gradient of `objective` by `mode`, for batches of any size.
 
-    A mode that is `recordable` is recorded at its first batch of a size, and played back from then on: the
+    A mode that is `recordable` is recorded at its second batch of a size, and played back from then on: the
     same bits in less time.
     """
 
@@ -45,52 +45,54 @@ class Gradients:
         def unrecorded(parameters: Array, batch: Batch, rng: np.random.Generator) -> GradientResult:
             return mode.value_and_gradient(objective, parameters, batch, plan, rng)
 
-        if plan.computed_by.mode.recordable:
-            with suppress(Exception):  # whatever a rule from elsewhere does, it still runs as it is
-                return _Confirmed(RecordedGradient(mode, objective, plan, parameters, batch), unrecorded)
-        return unrecorded
+        return _Learned(unrecorded, plan) if plan.computed_by.mode.recordable else unrecorded
 
 
-class _Confirmed:
-    """A recorded gradient, compared with the unrecorded one at its second use, and given up if it differs.
+class _Learned:
+    """A gradient computed plainly at its first use, which counts the work, and recorded at its second.
 
-    That uncovers rules with a state, or results that the recorder cannot see to depend on values.
+    There both are compared, and the recording is given up if it differs: that uncovers rules with a state, or
+    results that the recorder cannot see to depend on values.
     """
 
-    def __init__(self, recorded: GradientFunction, unrecorded: GradientFunction) -> None:
-        self._function = recorded
-        self._unrecorded = unrecorded
+    def __init__(self, unrecorded: GradientFunction, plan: Plan) -> None:
+        self._function = self._unrecorded = unrecorded
+        self._plan = plan
         self._uses = 0
+        self._work = Work()
 
     def __call__(self, parameters: Array, batch: Batch, rng: np.random.Generator) -> GradientResult:
-        result = self._function(parameters, batch, rng)
         self._uses += 1
-        if self._uses == 2:
-            expected = self._unrecorded(parameters, batch, rng)
-            if not np.array_equal(result.gradient, expected.gradient, equal_nan=True):
-                self._function = self._unrecorded
-                return expected
+        if self._uses > 2:
+            return self._function(parameters, batch, rng)
+        result = self._unrecorded(parameters, batch, rng)
+        if self._uses == 1:
+            self._work = result.work
+            return result
+        with suppress(Exception):  # whatever a rule from elsewhere does, it still runs as it is
+            recorded = RecordedGradient(self._plan, self._work, parameters, batch)
+            played = recorded(parameters, batch, rng)
+            if np.array_equal(played.gradient, result.gradient, equal_nan=True):
+                self._function = recorded
         return result
 
 
 class GradientOfArrays:
     """A mode's value and gradient as a function of arrays alone, to be recorded or traced.
 
-    It takes parameters `(P,)`, x, targets, and the leaves of the noise at `paths`. work: of the last call.
+    It takes parameters `(P,)`, x, targets, and the leaves of the noise at `paths`.
     """
 
-    def __init__(self, mode: Mode, objective: Objective, plan: Plan, paths: Sequence[Path]) -> None:
-        self._mode, self._objective, self._plan, self._paths = mode, objective, plan, paths
-        self.work = Work()
+    def __init__(self, plan: Plan, paths: Sequence[Path]) -> None:
+        self._plan, self._paths = plan, paths
 
     def __call__(
         self, parameters: Array, x: Array, targets: Array, *noise: Array, rng: Any = None
-    ) -> tuple[Array, Array]:
-        """Return value and gradient; `rng` is for modes that draw."""
-        batch = Batch(x, targets, noise_tree(self._paths, noise))
-        result = self._mode.value_and_gradient(self._objective, parameters, batch, self._plan, rng)
-        self.work = result.work
-        return result.value, result.gradient
+    ) -> tuple[Array, Array, Array | None]:
+        """Return value, gradient, and the estimate of its error; `rng` is for modes that draw."""
+        plan, batch = self._plan, Batch(x, targets, noise_tree(self._paths, noise))
+        result = plan.mode.value_and_gradient(plan.objective, parameters, batch, plan, rng)
+        return result.value, result.gradient, result.error_estimate
 
 
 class RecordedGradient:
@@ -99,16 +101,21 @@ class RecordedGradient:
     Raises UnrecordableError if a rule of the network or loss does not allow it.
     """
 
-    def __init__(self, mode: Mode, objective: Objective, plan: Plan, parameters: Array, batch: Batch) -> None:
-        function = GradientOfArrays(mode, objective, plan, noise_paths(batch.noise))
-        self._program = record(function, [parameters, *arrays_of(batch)])
-        self._work = function.work
+    def __init__(self, plan: Plan, work: Work, parameters: Array, batch: Batch) -> None:
+        """Record for batches like `batch`; `work` is what a gradient takes, which recorded loops hide."""
+        function = GradientOfArrays(plan, noise_paths(batch.noise))
+
+        def without_none(*arrays: Array) -> list[Array]:
+            return [array for array in function(*arrays) if array is not None]
+
+        self._program = record(without_none, [parameters, *arrays_of(batch)])
+        self._work = work
 
     def __call__(self, parameters: Array, batch: Batch, rng: np.random.Generator) -> GradientResult:
         """Return value and gradient; ShapeError for arrays of other shapes or dtypes."""
-        value, gradient = self._program(parameters, *arrays_of(batch))
+        value, gradient, *error = self._program(parameters, *arrays_of(batch))
         # The program writes over its own arrays.
-        return GradientResult(value[()], gradient.copy(), replace(self._work))
+        return GradientResult(value[()], gradient.copy(), replace(self._work), *(one[()] for one in error))
 
 
 def noise_paths(noise: Tree) -> tuple[Path, ...]:

@@ -49,6 +49,7 @@ class Perturbation(Mode):
     memory: MemorySize | None = memory_bound()
 
     uses: ClassVar[frozenset[Product]] = frozenset({Product.FORWARD})
+    recordable: ClassVar[bool] = True
 
     @property
     @abstractmethod
@@ -70,8 +71,8 @@ class Perturbation(Mode):
         """Return the option `dtype`, if it is given."""
         return np.dtype(self.dtype or dtype)
 
-    def error_estimate(self, value: Array, steps: Array, epsilon: float) -> float | None:
-        """Return the estimated L2 norm of the gradient's error; None if it is exact up to rounding."""
+    def error_estimate(self, value: Array, steps: Array, epsilon: float) -> Array | None:
+        """Return the estimated L2 norm of the gradient's error, `()`; None if it is exact up to rounding."""
         return None
 
     def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:

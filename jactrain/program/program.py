@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from jactrain.arrays import Array
+from jactrain.arrays import Array, recorded_loop
 from jactrain.errors import ShapeError, UnrecordableError
 from jactrain.program.calls import Call, calls_of, view_of
-from jactrain.program.tape import Form, Node, Result, StandIn, Tape
+from jactrain.program.loops import Body, run_loop, workers_for
+from jactrain.program.tape import Form, Loop, Node, Result, StandIn, Tape
 
 
 class Program:
@@ -22,55 +23,20 @@ class Program:
 
     def __init__(
         self,
-        nodes: Sequence[Node],
+        tape: Tape,
         outputs: Sequence[int],
         inputs: Sequence[Array] | None = None,
         stored: Mapping[int, int] | None = None,
     ) -> None:
-        """Give every node its memory and its calls.
+        """Give every node of `tape` its memory and its calls.
 
         outputs: positions of nodes. inputs: the arrays to read, in the place of memory of its own. stored: by
         the position of an output, that of the input which it is written over.
         """
-        needed = _needed(nodes, outputs)
-        last_use = {nodes[read].root: at for at in needed for read in nodes[at].operands()}
-        returned = {nodes[output].root for output in outputs}
-        kept = returned | {position for position, node in enumerate(nodes) if node.function is None}
-        parts = _parts(nodes, needed, kept)
-        memory = _Memory()
-        waiting = dict(stored or {})
+        layout = _Layout(tape, outputs, inputs, stored or {})
         results: dict[int, Array] = {}
-        self._calls: list[Call] = []
-        for position in needed:
-            node = nodes[position]
-            used_up = {nodes[read].root for read in node.operands()} - kept - parts.keys()
-            used_up = {root for root in used_up if last_use[root] == position}
-            if node.function is None:
-                results[position] = _own(node.form) if inputs is None else inputs[position]
-            elif node.root != position:
-                results[position] = view_of(node, results)
-            elif position in waiting and _may_overwrite(nodes, node, waiting[position], last_use, returned):
-                results[position] = out = results[waiting.pop(position)]
-                self._calls += calls_of(node, results, out)
-            elif position in parts:
-                whole, start = parts[position]
-                results[position] = out = node.form.within(memory.part(whole, nodes, start, node.form.nbytes))
-                self._calls += calls_of(node, results, out)
-            elif memory.is_whole(position):  # its parts were written where they belong
-                results[position] = node.form.within(memory.part(position, nodes, 0, node.form.nbytes))
-            else:
-                over = next((root for root in used_up if _entrywise(nodes, node, root)), None)
-                results[position] = out = node.form.within(memory.take(position, node.form.nbytes, over))
-                self._calls += calls_of(node, results, out)
-            for root in used_up:
-                memory.give_back(root)
-        for position, target in waiting.items():
-            if position == target:
-                continue
-            if nodes[nodes[position].root].function is None:
-                raise UnrecordableError("an input is to be stored over another")
-            self._calls.append(partial(np.copyto, results[target], results[position]))
-        self.inputs = [results[at] for at, node in enumerate(nodes) if node.function is None]
+        self._calls = layout.calls(layout.needed, results, _Memory()) + layout.last_calls(results)
+        self.inputs = [results[at] for at, node in enumerate(tape.nodes) if node.function is None]
         self.outputs = tuple(results[output] for output in outputs)
 
     def __call__(self, *inputs: Array) -> tuple[Array, ...]:
@@ -106,20 +72,137 @@ def record_on(
     stored: for the number of an output that of the input which it is written over, of the same shape and
     dtype. Raises UnrecordableError as `record` does.
     """
-    nodes, outputs = _taped(function, inputs)
+    tape, outputs = _taped(function, inputs)
     targets = {outputs[output]: target for output, target in (stored or {}).items()}
-    return Program(nodes, outputs, inputs, targets)
+    return Program(tape, outputs, inputs, targets)
 
 
-def _taped(
-    function: Callable[..., Sequence[Any]], inputs: Sequence[Array]
-) -> tuple[Sequence[Node], Sequence[int]]:
-    """Return the nodes of `function`, the inputs first, and the positions of its outputs."""
+def _taped(function: Callable[..., Sequence[Any]], inputs: Sequence[Array]) -> tuple[Tape, Sequence[int]]:
+    """Return the tape of `function`, the inputs first, and the positions of its outputs."""
     tape = Tape()
-    outputs = function(*[tape.input(value) for value in inputs])
+    taking_over = recorded_loop.set(tape.loop)
+    try:
+        outputs = function(*[tape.input(value) for value in inputs])
+    finally:
+        recorded_loop.reset(taking_over)
     if not all(isinstance(output, StandIn) for output in outputs):
         raise UnrecordableError("an output does not depend on the inputs")
-    return tape.nodes, [output.position for output in outputs]
+    return tape, [output.position for output in outputs]
+
+
+class _Layout:
+    """What decides where results lie: who reads them last, and what they are put into."""
+
+    def __init__(
+        self,
+        tape: Tape,
+        outputs: Sequence[int],
+        inputs: Sequence[Array] | None,
+        stored: Mapping[int, int],
+    ) -> None:
+        self._nodes, self._inputs = tape.nodes, inputs
+        self._loops = {loop.start: loop for loop in tape.loops}
+        self.needed = _needed(tape.nodes, outputs)
+        self._last_use = _last_uses(tape, self.needed)
+        self._returned = {tape.nodes[output].root for output in outputs}
+        self._kept = self._returned | {at for at, node in enumerate(tape.nodes) if node.function is None}
+        self._parts = _parts(tape, self.needed, self._kept)
+        self._stored = {output: target for output, target in stored.items() if output != target}
+
+    def calls(self, positions: Sequence[int], results: dict[int, Array], memory: _Memory) -> list[Call]:
+        """Return the calls of the nodes at `positions`, adding their results, in `memory`, to `results`."""
+        calls: list[Call] = []
+        waiting = iter(positions)
+        for position in waiting:
+            node = self._nodes[position]
+            if node.function is None:
+                given = None if self._inputs is None else self._inputs[position]
+                results[position] = _own(node.form) if given is None else given
+            elif position in self._loops:
+                loop = self._loops[position]
+                body = [at for at in positions if loop.start <= at < loop.stop]
+                for _ in body:  # the rest of the body, and the end of the loop
+                    position = next(waiting)
+                node = self._nodes[position]
+                # Before the body takes any memory: all its pieces go there.
+                results[position] = node.form.within(self._memory_of(position, node, memory))
+                calls.append(self._loop(loop, body[1:], results))
+            elif node.root != position:
+                results[position] = view_of(node, results)
+            elif memory.is_whole(position):  # its parts were written where they belong
+                results[position] = node.form.within(memory.part(position, self._nodes, 0, node.form.nbytes))
+            else:
+                results[position] = self._place_of(position, node, results, memory)
+                calls += calls_of(node, results, results[position])
+            for root in self._used_up(position, node):
+                memory.give_back(root)
+        return calls
+
+    def last_calls(self, results: Mapping[int, Array]) -> list[Call]:
+        """Return the calls that store outputs which were not computed where they are to be."""
+        calls: list[Call] = []
+        for output, target in self._stored.items():
+            if results[output] is results[target]:
+                continue
+            if self._nodes[self._nodes[output].root].function is None:
+                raise UnrecordableError("an input is to be stored over another")
+            calls.append(partial(np.copyto, results[target], results[output]))
+        return calls
+
+    def _loop(self, loop: Loop, body: Sequence[int], results: Mapping[int, Array]) -> Call:
+        """Return the call of a whole loop, which has a body, with memory of its own, for every worker."""
+        node = self._nodes[loop.stop]
+        numbers, piece = (read.position for read in node.arguments)
+        bodies = []
+        for _ in range(min(loop.pieces, workers_for(self._nodes, body))):
+            own = {**results, numbers: np.arange(loop.width)}
+            calls = self.calls(body, own, _Memory())
+            bodies.append(Body(calls, own[numbers], own[piece]))
+        return partial(run_loop, bodies, loop.pieces, results[loop.stop])
+
+    def _place_of(self, position: int, node: Node, results: Mapping[int, Array], memory: _Memory) -> Array:
+        """Return the array that a result is written into."""
+        target = self._stored.get(position)
+        if target is not None and self._may_overwrite(node, target):
+            return results[target]
+        return node.form.within(self._memory_of(position, node, memory))
+
+    def _memory_of(self, position: int, node: Node, memory: _Memory) -> Array:
+        """Return memory for a result: where it is put together with others, over one used up, or any."""
+        if position in self._parts:
+            whole, start = self._parts[position]
+            return memory.part(whole, self._nodes, start, node.form.nbytes)
+        used_up = self._used_up(position, node)
+        over = next((root for root in used_up if memory.has(root) and self._entrywise(node, root)), None)
+        return memory.take(position, node.form.nbytes, over)
+
+    def _used_up(self, position: int, node: Node) -> set[int]:
+        """Return the roots that nobody reads after `node`, whose memory may be used again."""
+        roots = {self._nodes[read].root for read in node.operands()} - self._kept - self._parts.keys()
+        return {root for root in roots if self._last_use[root] == position}
+
+    def _may_overwrite(self, node: Node, target: int) -> bool:
+        """Return whether the result of `node` may be written over the input `target`, not read any more."""
+        position, last = node.root, self._last_use.get(target, -1)
+        if target in self._returned or self._nodes[target].form != node.form:
+            return False
+        return last < position or (last == position and self._entrywise(node, target))
+
+    def _entrywise(self, node: Node, root: int) -> bool:
+        """Return whether `node` may be written over `root`, entry by entry of what it reads."""
+        ufunc = isinstance(node.function, np.ufunc) and node.function.signature is None
+        return ufunc and self._nodes[root].form == node.form and root in node.operands()
+
+
+def _last_uses(tape: Tape, needed: Sequence[int]) -> dict[int, int]:
+    """Return by root where it is read last; what lies in front of a loop and is read in it, at its end."""
+    last: dict[int, int] = {}
+    for at in needed:
+        loop = tape.loop_around(at)
+        for read in tape.nodes[at].operands():
+            root = tape.nodes[read].root
+            last[root] = max(last.get(root, -1), loop.stop if loop and root < loop.start else at)
+    return last
 
 
 class _Memory:
@@ -139,6 +222,10 @@ class _Memory:
         else:
             self._taken[position] = np.empty(nbytes, np.uint8)
         return self._taken[position]
+
+    def has(self, root: int) -> bool:
+        """Return whether the memory of a node was taken here."""
+        return root in self._taken
 
     def give_back(self, root: int) -> None:
         """Free the memory of a node, unless another was put over it."""
@@ -173,11 +260,12 @@ def _needed(nodes: Sequence[Node], outputs: Sequence[int]) -> list[int]:
     return sorted(needed)
 
 
-def _parts(nodes: Sequence[Node], needed: Iterable[int], kept: set[int]) -> dict[int, tuple[int, int]]:
+def _parts(tape: Tape, needed: Iterable[int], kept: set[int]) -> dict[int, tuple[int, int]]:
     """Return the nodes that are computed in their places in a concatenation, with it and their first byte.
 
     Of a concatenation whose parts follow each other in memory, and are each the whole of another result.
     """
+    nodes = tape.nodes
     found: dict[int, tuple[int, int]] = {}
     for position in needed:
         node = nodes[position]
@@ -197,6 +285,7 @@ def _parts(nodes: Sequence[Node], needed: Iterable[int], kept: set[int]) -> dict
                 or form.nbytes != nodes[one.position].form.nbytes
                 or not (form.is_in_rows and nodes[one.position].form.is_in_rows)
                 or nodes[root].function is np.concatenate
+                or tape.loop_around(root) != tape.loop_around(position)
             ):
                 break
             places[root] = position, start
@@ -213,19 +302,3 @@ def _in_one_piece(node: Node) -> bool:
     if not isinstance(axis, int) or not form.is_in_rows:
         return False
     return all(length == 1 for length in form.shape[: axis % len(form.shape)])
-
-
-def _entrywise(nodes: Sequence[Node], node: Node, root: int) -> bool:
-    """Return whether `node` may be written over `root`, entry by entry of what it reads."""
-    ufunc = isinstance(node.function, np.ufunc) and node.function.signature is None
-    return ufunc and nodes[root].form == node.form and root in node.operands()
-
-
-def _may_overwrite(
-    nodes: Sequence[Node], node: Node, target: int, last_use: Mapping[int, int], returned: set[int]
-) -> bool:
-    """Return whether the result of `node` may be written over the input `target`: nobody reads it later."""
-    position, last = node.root, last_use.get(target, -1)
-    if target in returned or nodes[target].form != node.form:
-        return False
-    return last < position or (last == position and _entrywise(nodes, node, target))

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from jactrain.arrays import Array, Shape
+from jactrain.arrays import Array, Shape, ranges
 from jactrain.errors import UnrecordableError
 
 # Functions whose results have shapes that follow from the shapes of what they are given.
 _FUNCTION_NAMES = (
-    "broadcast_to clip concatenate dot einsum expand_dims flip imag max mean min moveaxis ones_like prod "
-    "real reshape roll squeeze stack sum swapaxes tensordot tile transpose where zeros_like"
+    "broadcast_to clip concatenate dot einsum expand_dims flip full_like imag max mean min moveaxis "
+    "ones_like prod real reshape roll squeeze stack sum swapaxes tensordot tile transpose where zeros_like"
 )
 _FUNCTIONS = {getattr(np, name) for name in _FUNCTION_NAMES.split()}
 _METHODS = {"reshape", "swapaxes", "transpose", "dot", "max", "min", "mean", "copy", "astype", "conj", "clip"}
@@ -75,16 +75,62 @@ class Node(NamedTuple):
         return [one.position for one in flat(given) if isinstance(one, Result)]
 
 
+class Loop(NamedTuple):
+    """Nodes `start` to `stop`, done `pieces` times: the first is what counts, the last gathers the results.
+
+    The count is of `width` numbers at a time.
+    """
+
+    start: int
+    stop: int
+    pieces: int
+    width: int
+
+
 class Tape:
-    """The nodes so far, inputs first."""
+    """The nodes so far, inputs first, and which of them are loops."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
+        self.loops: list[Loop] = []
+        self._is_looping = False
 
     def input(self, value: Array) -> StandIn:
         """Note an input, and return a stand-in for it."""
         self.nodes.append(Node(None, (), {}, Form.of(value), len(self.nodes)))
         return StandIn(self, value, len(self.nodes) - 1)
+
+    def loop(self, function: Callable[[Array], Any], count: int, width: int) -> Any:
+        """Note `function` of the numbers 0 to `count - 1`, `width` at a time, once for all whole pieces."""
+        pieces = count // width
+        if self._is_looping or pieces < 2:
+            found = [function(np.arange(start, stop)) for start, stop in ranges(count, width)]
+        else:
+            found = [self._looped(function, pieces, width)]
+            if pieces * width < count:
+                found.append(function(np.arange(pieces * width, count)))
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def _looped(self, function: Callable[[Array], Any], pieces: int, width: int) -> StandIn:
+        numbers = np.arange(width)
+        start = len(self.nodes)
+        self.nodes.append(Node(_counted, (), {}, Form.of(numbers), start))
+        self._is_looping = True
+        try:
+            piece = function(StandIn(self, numbers, start))
+        finally:
+            self._is_looping = False
+        if not isinstance(piece, StandIn):
+            raise UnrecordableError("a loop's result does not depend on the inputs")
+        whole = np.empty((pieces * width, *piece.shape[1:]), piece.dtype)
+        stop = len(self.nodes)
+        self.nodes.append(Node(_gathered, (Result(start), Result(piece.position)), {}, Form.of(whole), stop))
+        self.loops.append(Loop(start, stop, pieces, width))
+        return StandIn(self, whole, stop)
+
+    def loop_around(self, position: int) -> Loop | None:
+        """Return the loop that the node at `position` is done in; the one that gathers is behind it."""
+        return next((loop for loop in self.loops if loop.start <= position < loop.stop), None)
 
     def call(self, function: Callable[..., Any], arguments: Sequence[Any], options: dict[str, Any]) -> Any:
         """Note the call, and return a stand-in for its result."""
@@ -102,6 +148,16 @@ class Tape:
         root = next((one.root for one in stand_ins if np.may_share_memory(one.value, value)), position)
         self.nodes.append(Node(function, tuple(noted), noted_options, Form.of(value), root))
         return StandIn(self, value, position)
+
+
+def _counted() -> NoReturn:
+    """Stand for the numbers of a loop, which a program writes itself."""
+    raise TypeError("a program counts by itself")
+
+
+def _gathered(numbers: Array, piece: Array) -> NoReturn:
+    """Stand for the results of a loop, which a program gathers itself."""
+    raise TypeError("a program gathers by itself")
 
 
 def _refusing(what: str) -> Callable[..., NoReturn]:
@@ -129,6 +185,7 @@ class StandIn(NDArrayOperatorsMixin):
     size = property(lambda self: self.value.size)
     dtype = property(lambda self: self.value.dtype)
     T = property(lambda self: self.tape.call(np.ndarray.transpose, (self,), {}))
+    imag = property(lambda self: self.tape.call(np.imag, (self,), {}))
     real = property(lambda self: self if self.dtype.kind == "f" else self.tape.call(np.real, (self,), {}))
 
     def __len__(self) -> int:

@@ -120,7 +120,8 @@ def test_a_recorded_mode_gives_the_same_bits_at_other_arrays_too(case, dtype):
     for name in [name for name, mode in MODE_CASES.items() if mode.recordable]:
         mode, batch, parameters = MODE_CASES[name], case.batch(dtype), case.parameters(dtype)
         plan = mode.prepare(objective, batch.examples, dtype)
-        played = RecordedGradient(mode, objective, plan, parameters, batch)
+        work = mode.value_and_gradient(objective, parameters, batch, plan, None).work
+        played = RecordedGradient(plan, work, parameters, batch)
         turned = Batch(*(map_tree(lambda array: array[::-1].copy(), part) for part in batch))
         for moved, other in ((parameters, batch), (dtype(0.5) * parameters, turned)):
             result = played(moved, other, None)

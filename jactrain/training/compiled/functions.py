@@ -40,7 +40,7 @@ class TracedGradient:
     def __init__(self, mode: Mode, objective: Objective, sample: Sample, dtype: np.dtype[Any]) -> None:
         traced = Objective(objective.network, objective.loss, jnp)
         plan = mode.prepare(traced, len(sample.x), dtype)
-        self._function = GradientOfArrays(mode, traced, plan, sample.paths)
+        self._function = GradientOfArrays(plan, sample.paths)
         self.multiply_adds = plan.multiply_adds
         noting = Noting()
         parameters = jax.ShapeDtypeStruct((objective.network.size,), dtype)
@@ -52,7 +52,8 @@ class TracedGradient:
         self, parameters: Array, batch: Sequence[Array], drawn: Sequence[Array]
     ) -> tuple[Array, Array]:
         """Return value and gradient `(P,)`; batch: x, targets, leaves of the noise; drawn: as requested."""
-        return self._function(parameters, *batch, rng=Playing(drawn))
+        value, slope, _ = self._function(parameters, *batch, rng=Playing(drawn))
+        return value, slope
 
 
 class Steps(NamedTuple):

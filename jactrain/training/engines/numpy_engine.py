@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -19,6 +18,7 @@ from jactrain.modes.gradients import GradientFunction, GradientOfArrays, Gradien
 from jactrain.objective import Objective
 from jactrain.optimizers.base import State
 from jactrain.program import record_on
+from jactrain.program.loops import at_most, cores
 from jactrain.training.batches import Draw, draws
 from jactrain.training.divergence import is_finite, require_finite_gradient
 from jactrain.training.engine import Engine, Execution, engines
@@ -36,15 +36,17 @@ class NumpyEngine(Engine):
     """NumPy on this machine's processor: nothing to install, nothing to compile."""
 
     threads: PositiveInt | None = Field(
-        None, description="Threads of matrix products; if left out, as many as their size is worth."
+        None,
+        description="Threads of matrix products and of loops over parameters; if left out, as many as their "
+        "size is worth, at most one a core.",
     )
 
     def require(self, mode: Mode, objective: Objective, examples: int, dtype: object) -> None:
         """Take everything."""
 
     def start(self, experiment: Experiment) -> NumpyExecution:
-        """Return an execution with its number of threads settled."""
-        return NumpyExecution(experiment, self.threads or worthwhile_threads(experiment))
+        """Return an execution; its steps are recorded as they come."""
+        return NumpyExecution(experiment, self.threads)
 
     def gradients(self, mode: Mode, objective: Objective) -> GradientFunction:
         """Return the gradient, recorded and played back where the mode allows it."""
@@ -53,9 +55,8 @@ class NumpyEngine(Engine):
 
 def worthwhile_threads(experiment: Experiment) -> int:
     """Return how many threads the largest matrix product of a step is worth, at most one a core."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     largest = max(link.cost.forward for link in experiment.network.links) * experiment.settings.batch_size
-    return max(1, min(cores, largest // _SHARE))
+    return max(1, min(cores(), largest // _SHARE))
 
 
 class NumpyExecution(Execution):
@@ -64,10 +65,12 @@ class NumpyExecution(Execution):
     Parameters and the optimizer's state are kept in arrays that recorded steps read and write.
     """
 
-    def __init__(self, experiment: Experiment, threads: int) -> None:
+    def __init__(self, experiment: Experiment, threads: int | None) -> None:
+        """Prepare for `experiment`, with so many threads at most, or as many as are worthwhile."""
         super().__init__()
         self._experiment = experiment
-        self._threads = threads
+        self._limit = threads
+        self._threads = threads or worthwhile_threads(experiment)
         self._gradients = Gradients(experiment.mode, experiment.objective)
         self._point: Point | None = None
         self._steps: dict[tuple[int, tuple[Path, ...]], Step] = {}
@@ -77,6 +80,7 @@ class NumpyExecution(Execution):
         from threadpoolctl import threadpool_limits  # looks through the libraries that are loaded
 
         self.lasting.enter_context(threadpool_limits(self._threads, user_api="blas"))
+        self.lasting.enter_context(at_most(self._limit))
         return self
 
     def train_epoch(self, state: TrainingState, listening: Sequence[Listener] = ()) -> None:
@@ -118,24 +122,25 @@ class NumpyExecution(Execution):
         return self._point
 
     def _step(self, draw: Draw, point: Point) -> Step:
-        """Return the step for batches like that of `draw`."""
+        """Return the step for batches like that of `draw`: plain, then compared with its recording."""
         key = (len(draw.indices), noise_paths(draw.noise))
         found = self._steps.get(key)
         if found is None:
-            plain = PlainStep(self._experiment, point, self._gradients)
-            found = self._steps[key] = self._recorded(draw, point, plain) or plain
-        elif isinstance(found, CheckedStep) and found.is_settled:
+            found = self._steps[key] = PlainStep(self._experiment, point, self._gradients)
+        elif isinstance(found, PlainStep) and found.is_to_be_recorded:
+            found.is_to_be_recorded = False
+            with suppress(Exception):  # whatever a rule from elsewhere does, it still runs as it is
+                found = self._steps[key] = self._recorded(draw, point, found)
+        elif isinstance(found, ComparedStep):
             found = self._steps[key] = found.chosen
         return found
 
-    def _recorded(self, draw: Draw, point: Point, plain: PlainStep) -> Step | None:
-        """Return a step that is recorded and compared with `plain` once; None where it cannot be."""
+    def _recorded(self, draw: Draw, point: Point, plain: PlainStep) -> Step:
         experiment = self._experiment
         plan = experiment.mode.prepare(experiment.objective, len(draw.indices), experiment.dtype)
-        if plan.computed_by.mode.recordable:
-            with suppress(Exception):  # whatever a rule from elsewhere does, it still runs as it is
-                return CheckedStep(RecordedStep(experiment, point, plan, draw), plain, point)
-        return None
+        if not plan.computed_by.mode.recordable:
+            return plain
+        return ComparedStep(RecordedStep(experiment, point, plan, plain.work, draw), plain, point)
 
 
 class Point(NamedTuple):
@@ -190,6 +195,7 @@ class PlainStep:
         self._experiment, self._point, self._gradients = experiment, point, gradients
         self.gradient: Array = point.parameters
         self.work = Work()
+        self.is_to_be_recorded = True
 
     def differentiate(self, draw: Draw, rng: np.random.Generator) -> tuple[Any, Any]:
         """Return the loss of the batch, and the gradient's squared length."""
@@ -212,12 +218,13 @@ class RecordedStep:
     Raises UnrecordableError if a rule of the network, the loss or the optimizer does not allow it.
     """
 
-    def __init__(self, experiment: Experiment, point: Point, plan: Plan, draw: Draw) -> None:
+    def __init__(self, experiment: Experiment, point: Point, plan: Plan, work: Work, draw: Draw) -> None:
+        """Record for batches like that of `draw`; `work` is what a gradient takes."""
         x, targets, _ = experiment.training
-        function = GradientOfArrays(experiment.mode, experiment.objective, plan, noise_paths(draw.noise))
+        function = GradientOfArrays(plan, noise_paths(draw.noise))
 
         def differentiated(*arrays: Array) -> tuple[Array, ...]:
-            value, gradient = function(*arrays)
+            value, gradient, _ = function(*arrays)
             return value, gradient, gradient.dot(gradient)
 
         names = list(point.optimizer)
@@ -236,7 +243,7 @@ class RecordedStep:
         read = [point.parameters, self.gradient, self._rate, *point.optimizer.values()]
         stored = {0: 0} | {1 + number: 3 + number for number in range(len(names))}
         self._update = record_on(updated, read, stored)
-        self.work = function.work
+        self.work = work
 
     def differentiate(self, draw: Draw, rng: np.random.Generator) -> tuple[Any, Any]:
         """Return the loss of the batch, and the gradient's squared length."""
@@ -255,53 +262,38 @@ class RecordedStep:
         self._update.play()
 
 
-class CheckedStep:
-    """A recorded step, compared with the plain one at its second use, and given up if it differs.
+class ComparedStep:
+    """A recorded step beside the plain one, of which it chooses: the recorded, if both come to the same.
 
     That uncovers rules with a state, or results that the recorder cannot see to depend on values.
     """
 
     def __init__(self, recorded: RecordedStep, plain: PlainStep, point: Point) -> None:
-        self.chosen: Step = recorded
-        self._plain, self._point = plain, point
-        self._uses = 0
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether the comparison was made."""
-        return self._uses >= 2
+        self.chosen: Step = plain
+        self._recorded, self._plain, self._point = recorded, plain, point
 
     @property
     def gradient(self) -> Array:
         """The gradient `(P,)` of this step."""
-        return self.chosen.gradient
+        return self._plain.gradient
 
     @property
     def work(self) -> Work:
         """What was applied."""
-        return self.chosen.work
+        return self._plain.work
 
     def differentiate(self, draw: Draw, rng: np.random.Generator) -> tuple[Any, Any]:
         """Return the loss of the batch, and the gradient's squared length."""
-        self._uses += 1
-        found = self.chosen.differentiate(draw, rng)
-        if self._uses < 2:
-            return found
-        expected = self._plain.differentiate(draw, rng)
-        if np.array_equal(self.chosen.gradient, self._plain.gradient, equal_nan=True):
-            return found
-        self.chosen = self._plain
-        return expected
+        self._recorded.differentiate(draw, rng)
+        return self._plain.differentiate(draw, rng)
 
     def update(self, rate: float) -> None:
         """Move the parameters along the gradient."""
-        if self._uses < 2 or self.chosen is self._plain:
-            self.chosen.update(rate)
-            return
+        same = np.array_equal(self._recorded.gradient, self._plain.gradient, equal_nan=True)
         before = self._point.copy()
-        self.chosen.update(rate)
-        after = self._point.copy()
+        self._recorded.update(rate)
+        recorded = self._point.copy()
         self._point.put(*before)
         self._plain.update(rate)
-        if not self._point.equals(after):
-            self.chosen = self._plain
+        if same and self._point.equals(recorded):
+            self.chosen = self._recorded

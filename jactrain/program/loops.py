@@ -1,0 +1,93 @@
+"""Loops of a program: pieces that do not depend on each other, shared among the processor's cores.
+
+NumPy lets go of the interpreter while it computes, so that threads do the calls of several pieces at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from functools import cache
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from jactrain.arrays import Array, size_of
+from jactrain.program.calls import Call
+from jactrain.program.tape import Node, Result
+
+# A matrix product of so many multiply-adds is divided among the cores by BLAS, and not again by us.
+_LARGE = 2**20
+
+_most: ContextVar[int | None] = ContextVar("most_workers", default=None)
+
+
+class Body(NamedTuple):
+    """The calls of one piece on memory of their own, which read `numbers` and leave the result in `piece`."""
+
+    calls: Sequence[Call]
+    numbers: Array
+    piece: Array
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def at_most(workers: int | None) -> Iterator[None]:
+    """Share the loops recorded from here on among so many threads at most; None for one a core."""
+    before = _most.set(workers)
+    try:
+        yield
+    finally:
+        _most.reset(before)
+
+
+def workers_for(nodes: Sequence[Node], body: Sequence[int]) -> int:
+    """Return how many threads are to share a loop over the nodes at `body`."""
+    largest = max((_multiply_adds(nodes, nodes[at]) for at in body), default=0)
+    return 1 if largest >= _LARGE else min(cores(), _most.get() or cores())
+
+
+def run_loop(bodies: Sequence[Body], pieces: int, whole: Array) -> None:
+    """Compute all pieces, each body a share of them, into `whole`."""
+    bounds = [number * pieces // len(bodies) for number in range(len(bodies) + 1)]
+    shares = [range(start, stop) for start, stop in pairwise(bounds)]
+    # Threads are to treat overflow as the one that waits for them does.
+    others = [
+        _pool().submit(copy_context().run, _run, body, share, whole)
+        for body, share in zip(bodies[1:], shares[1:], strict=True)
+    ]
+    _run(bodies[0], shares[0], whole)
+    for other in others:
+        other.result()
+
+
+def _run(body: Body, share: range, whole: Array) -> None:
+    width = len(body.numbers)
+    for number in share:
+        start = number * width
+        body.numbers[:] = range(start, start + width)
+        for call in body.calls:
+            call()
+        whole[start : start + width] = body.piece
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(cores(), thread_name_prefix="jactrain")
+
+
+def _multiply_adds(nodes: Sequence[Node], node: Node) -> int:
+    """Return the multiply-adds of a matrix product; 0 for other calls."""
+    if node.function not in (np.dot, np.ndarray.dot, np.matmul):
+        return 0
+    first = node.arguments[0]
+    shape = nodes[first.position].form.shape if isinstance(first, Result) else np.shape(first)
+    return size_of(node.form.shape) * shape[-1]
