@@ -130,6 +130,9 @@ def noise_tree(paths: Sequence[Path], arrays: Sequence[Array]) -> Tree:
 
 def arrays_of(batch: Batch) -> list[Array]:
     """Return x, targets and the arrays of the noise, in order."""
-    if batch.noise is None:
-        return [batch.x, batch.targets]
-    return [batch.x, batch.targets, *(leaf for _, leaf in leaves(batch.noise) if leaf is not None)]
+    return [batch.x, batch.targets, *leaves_of(batch.noise)]
+
+
+def leaves_of(noise: Tree) -> list[Array]:
+    """Return the arrays of a step's noise, in order."""
+    return [] if noise is None else [leaf for _, leaf in leaves(noise) if leaf is not None]

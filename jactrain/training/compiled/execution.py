@@ -11,10 +11,12 @@ import jax
 import numpy as np
 
 from jactrain.arrays import Array
-from jactrain.training.batches import Draw, draws
+from jactrain.modes.gradients import leaves_of, noise_tree
+from jactrain.objective import Batch
+from jactrain.training.batches import Draw, in_batches, shuffled, steps_per_epoch
 from jactrain.training.compiled.devices import Placement, on_host, placement_for, tracing
-from jactrain.training.compiled.functions import Reached, evaluation_function
-from jactrain.training.compiled.programs import CompiledGradients, EpochProgram, Planned
+from jactrain.training.compiled.functions import Reached, Steps, evaluation_function
+from jactrain.training.compiled.programs import CompiledGradients, StepsProgram
 from jactrain.training.divergence import require_finite_gradient
 from jactrain.training.engine import Execution
 from jactrain.training.events import Listener
@@ -31,7 +33,7 @@ class JaxExecution(Execution):
         super().__init__()
         self._experiment = experiment
         self._devices, self._distributed = devices, distributed
-        self._programs: dict[int, EpochProgram] = {}
+        self._programs: dict[int, StepsProgram] = {}
         self._evaluation: Callable[..., Any] | None = None
 
     def __enter__(self) -> Self:
@@ -54,27 +56,20 @@ class JaxExecution(Execution):
         return self._placement.put(x), self._placement.put(targets)
 
     def train_epoch(self, state: TrainingState, listening: Sequence[Listener] = ()) -> None:
-        """Take the steps of one epoch, as few programs as the listeners let it be."""
+        """Take the steps of one epoch, in as few programs as the listeners and memory let it be."""
         start = perf_counter()
-        waiting: list[Planned] = []
-        for draw in draws(self._experiment, state):
-            number = state.step + len(waiting)
-            due = [listener for listener in listening if number % listener.every == 0]
-            program = self._program(draw)
-            if waiting and (due or len(waiting) == program.most or program is not waiting[0].program):
-                self._run(state, waiting)
-                waiting = []
-            drawn = tuple(request(state.random.mode) for request in program.gradient.requests)
-            if due:
-                batch = draw.batch(self._experiment)
-                result = self._gradients.with_drawn(state.parameters, batch, drawn)
-                require_finite_gradient(result.value, result.gradient, state)
-                paused = perf_counter()
-                for listener in due:
-                    listener.on_step(state, batch, result)
-                start += perf_counter() - paused
-            waiting.append(Planned(program, draw, drawn, self._rate(number)))
-        self._run(state, waiting)
+        for block in in_batches(shuffled(self._experiment, state), self._experiment.settings.batch_size):
+            program = self._program(block.shape[1])
+            taken = 0
+            while taken < len(block):
+                # A listener is due before the first step of a program, or not at all.
+                until = [listener.every - state.step % listener.every for listener in listening]
+                count = min([len(block) - taken, program.most, *until])
+                steps = self._steps(state, program, block[taken : taken + count])
+                if due := [listener for listener in listening if state.step % listener.every == 0]:
+                    start += self._tell(due, state, program, steps)
+                self._run(state, program, steps)
+                taken += count
         state.seconds += perf_counter() - start
 
     def outputs_and_losses(self, parameters: Array, part: Part) -> tuple[Array, Array]:
@@ -91,38 +86,65 @@ class JaxExecution(Execution):
         outputs, losses = zip(*found, strict=True)
         return np.concatenate(outputs), np.concatenate(losses)
 
-    def _rate(self, step: int) -> float:
-        settings = self._experiment.settings
-        steps = -(-len(self._experiment.training.x) // settings.batch_size)
-        return self._experiment.optimizer.learning_rate.rate(step / steps, settings.epochs)
-
-    def _program(self, draw: Draw) -> EpochProgram:
-        size = len(draw.indices)
+    def _program(self, size: int) -> StepsProgram:
+        """Return the program for batches of `size` examples; what is left over of an epoch is not divided."""
         if size not in self._programs:
             whole = size == self._experiment.settings.batch_size
-            placement = self._placement if whole else Placement(self._placement.devices)
-            self._programs[size] = EpochProgram(self._experiment, draw, placement, divided=whole)
+            self._programs[size] = StepsProgram(self._experiment, size, self._placement, divided=whole)
         return self._programs[size]
 
-    def _run(self, state: TrainingState, planned: Sequence[Planned]) -> None:
-        """Take the steps planned, all of one program."""
-        if not planned:
-            return
-        program = planned[0].program
-        reached = program(state, self._examples, planned)
-        if bool(reached.is_finite):
-            self._arrive(state, reached, len(planned), program.gradient.multiply_adds)
-        else:
-            self._one_by_one(state, planned)
+    def _steps(self, state: TrainingState, program: StepsProgram, order: Array) -> Steps:
+        """Return what steps on the examples `order` `(S, N)` are given, drawn by the state's generators."""
+        experiment, settings = self._experiment, self._experiment.settings
+        count, size = order.shape
+        each = steps_per_epoch(experiment)
+        rate_at = experiment.optimizer.learning_rate.rate
+        rates = [rate_at((state.step + number) / each, settings.epochs) for number in range(count)]
+        noise = [
+            leaves_of(experiment.network.draw_noise(state.random.noise, size, experiment.dtype))
+            for _ in range(count if program.is_noisy else 0)
+        ]
+        requests = program.gradient.requests
+        drawn = [
+            [request(state.random.mode) for request in requests] for _ in range(count if requests else 0)
+        ]
+        return Steps(
+            order.astype(np.int32),
+            np.array(rates, experiment.dtype),
+            tuple(np.stack(leaf) for leaf in zip(*noise, strict=True)),
+            tuple(np.stack(array) for array in zip(*drawn, strict=True)),
+        )
 
-    def _one_by_one(self, state: TrainingState, planned: Sequence[Planned]) -> None:
-        """Take the steps again with a look at each gradient; raise DivergedError where one is not finite."""
-        for each in planned:
-            batch = each.draw.batch(self._experiment)
-            result = self._gradients.with_drawn(state.parameters, batch, each.drawn)
+    def _tell(
+        self, due: Sequence[Listener], state: TrainingState, program: StepsProgram, steps: Steps
+    ) -> float:
+        """Tell listeners of the first of `steps`, and return the seconds that they took."""
+        batch = self._batch(program, steps, 0)
+        result = self._gradients.with_drawn(state.parameters, batch, [array[0] for array in steps.drawn])
+        require_finite_gradient(result.value, result.gradient, state)
+        paused = perf_counter()
+        for listener in due:
+            listener.on_step(state, batch, result)
+        return perf_counter() - paused
+
+    def _batch(self, program: StepsProgram, steps: Steps, number: int) -> Batch:
+        """Return the batch of one of `steps`."""
+        noise = noise_tree(program.paths, [leaf[number] for leaf in steps.noise])
+        return Draw(steps.order[number], noise).batch(self._experiment)
+
+    def _run(self, state: TrainingState, program: StepsProgram, steps: Steps) -> None:
+        """Take `steps`: at once, and where something is not finite again one by one."""
+        reached = program(state, self._examples, steps)
+        if bool(reached.is_finite):
+            self._arrive(state, reached, len(steps.order), program.gradient.multiply_adds)
+            return
+        for number in range(len(steps.order)):
+            batch = self._batch(program, steps, number)
+            drawn = [array[number] for array in steps.drawn]
+            result = self._gradients.with_drawn(state.parameters, batch, drawn)
             require_finite_gradient(result.value, result.gradient, state)
-            reached = each.program(state, self._examples, [each])
-            self._arrive(state, reached, 1, each.program.gradient.multiply_adds)
+            reached = program(state, self._examples, steps.part(number, number + 1))
+            self._arrive(state, reached, 1, program.gradient.multiply_adds)
 
     @staticmethod
     def _arrive(state: TrainingState, reached: Reached, steps: int, multiply_adds: int) -> None:

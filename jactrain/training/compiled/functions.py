@@ -67,6 +67,10 @@ class Steps(NamedTuple):
     noise: tuple[Array, ...]
     drawn: tuple[Array, ...]
 
+    def part(self, start: int, stop: int) -> Steps:
+        """Return some of the steps."""
+        return Steps(*jax.tree.map(lambda array: array[start:stop], tuple(self)))
+
 
 class Reached(NamedTuple):
     """The point after several steps; is_finite: whether all losses, parameters and the state were."""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 
-from jactrain.arrays import Array, leaves
+from jactrain.arrays import Array
 from jactrain.linearization import Work
 from jactrain.modes.base import GradientResult, Mode
 from jactrain.modes.gradients import arrays_of, noise_paths
 from jactrain.objective import Batch, Objective
-from jactrain.training.batches import Draw
 from jactrain.training.compiled.devices import AXIS, Placement, tracing
 from jactrain.training.compiled.functions import Reached, Sample, Steps, TracedGradient, steps_function
 from jactrain.training.experiment import Experiment
@@ -23,67 +22,47 @@ from jactrain.training.state import TrainingState
 _GIVEN = 2**28
 
 
-class Planned(NamedTuple):
-    """A step to be taken: by which program, on which examples, with which random numbers, at what rate."""
+class StepsProgram:
+    """The compiled steps on batches of one size.
 
-    program: EpochProgram
-    draw: Draw
-    drawn: tuple[Array, ...]
-    rate: float
+    most: how many it takes at once. is_noisy: whether steps are given noise, whose leaves lie at `paths`.
+    """
 
-
-class EpochProgram:
-    """The compiled steps of one size of batch. most: how many it takes at once."""
-
-    def __init__(self, experiment: Experiment, draw: Draw, placement: Placement, divided: bool) -> None:
-        batch = draw.batch(experiment)
-        sample = sample_of(batch)
+    def __init__(self, experiment: Experiment, size: int, placement: Placement, divided: bool) -> None:
+        """Prepare for batches of `size` examples, `divided` among the devices or whole on each."""
+        sample = sample_of(_first_batch(experiment, size))
         self._placement = placement
-        self._dtype = experiment.dtype
-        self.gradient: TracedGradient = TracedGradient(
-            experiment.mode, experiment.objective, sample, experiment.dtype
-        )
+        self.paths = sample.paths
+        self.is_noisy = bool(sample.paths)
+        self.gradient = TracedGradient(experiment.mode, experiment.objective, sample, experiment.dtype)
         self._axes = (None, AXIS) if divided and placement.is_divided else ()
         sharding = placement.sharding(*self._axes) if self._axes else None
-        self._function = steps_function(
-            self.gradient, experiment.optimizer, experiment.network.layout.slices, sharding
-        )
+        slices = experiment.network.layout.slices
+        self._function = steps_function(self.gradient, experiment.optimizer, slices, sharding)
         scratch = np.random.default_rng(0)
-        given = [*arrays_of(batch), *(request(scratch) for request in self.gradient.requests)]
-        steps = -(-len(experiment.training.x) // experiment.settings.batch_size)
-        self.most = max(1, min(steps, _GIVEN // sum(array.nbytes for array in given)))
-        if len(draw.indices) < experiment.settings.batch_size:
-            self.most = 1  # what is left over of an epoch
+        drawn = [request(scratch) for request in self.gradient.requests]
+        given = sum(array.nbytes for array in (sample.x, sample.targets, *sample.noise, *drawn))
+        steps = len(experiment.training.x) // size if size == experiment.settings.batch_size else 1
+        self.most = max(1, min(steps, _GIVEN // given))
 
-    def __call__(
-        self, state: TrainingState, examples: tuple[Any, Any], planned: Sequence[Planned]
-    ) -> Reached:
-        """Return the point behind the steps planned, at most `most`."""
-        put, count = self._placement.put, len(planned)
-        found: Reached = self._function(
-            put(state.parameters),
-            {name: put(array) for name, array in state.optimizer.items()},
-            *examples,
-            self._steps(planned),
-            put(np.array(count)),
-        )
-        return found
+    def __call__(self, state: TrainingState, examples: tuple[Any, Any], steps: Steps) -> Reached:
+        """Return the point behind `steps`, at most `most`."""
+        count = np.array(len(steps.order))
+        steps = Steps(*(jax.tree.map(self._filled, part) for part in steps))
+        point: tuple[Any, Any] = (state.parameters, state.optimizer)
+        if self._placement.is_divided:
+            put = self._placement.put
+            count, point = jax.tree.map(put, (count, point))
+            order, rates, noise, drawn = steps
+            along = [jax.tree.map(lambda array: put(array, *self._axes), part) for part in (order, noise)]
+            steps = Steps(along[0], put(rates), along[1], jax.tree.map(put, drawn))
+        reached: Reached = self._function(*point, *examples, steps, count)
+        return reached
 
-    def _steps(self, planned: Sequence[Planned]) -> Steps:
-        put, axes = self._placement.put, self._axes
-        noise, drawn = [noise_of_step(one.draw) for one in planned], [one.drawn for one in planned]
-        return Steps(
-            order=put(self._filled([one.draw.indices for one in planned]).astype(np.int32), *axes),
-            rates=put(self._filled([np.asarray(one.rate, self._dtype) for one in planned])),
-            noise=tuple(put(self._filled(each), *axes) for each in zip(*noise, strict=True)),
-            drawn=tuple(put(self._filled(each)) for each in zip(*drawn, strict=True)),
-        )
-
-    def _filled(self, arrays: Sequence[Array]) -> Array:
-        """Return the steps' arrays as one, filled up to as many steps as the program is made for."""
-        whole = np.zeros((self.most, *arrays[0].shape), arrays[0].dtype)
-        np.stack(arrays, out=whole[: len(arrays)])
-        return whole
+    def _filled(self, array: Array) -> Array:
+        """Return the steps' array filled up to as many steps as the program is made for."""
+        missing = self.most - len(array)
+        return np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1)) if missing else array
 
 
 class CompiledGradients:
@@ -114,14 +93,14 @@ class CompiledGradients:
         return self._compiled[key]
 
 
-def noise_of_step(draw: Draw) -> list[Array]:
-    """Return the leaves of a step's noise, in order."""
-    if draw.noise is None:
-        return []
-    return [leaf for _, leaf in leaves(draw.noise) if leaf is not None]
-
-
 def sample_of(batch: Batch) -> Sample:
     """Return a batch as programs are made by it."""
     x, targets, *noise = arrays_of(batch)
     return Sample(x, targets, tuple(noise), noise_paths(batch.noise))
+
+
+def _first_batch(experiment: Experiment, size: int) -> Batch:
+    """Return a batch like those of the training."""
+    x, targets, _ = experiment.training
+    noise = experiment.network.draw_noise(np.random.default_rng(0), size, experiment.dtype)
+    return Batch(x[:size], targets[:size], noise)

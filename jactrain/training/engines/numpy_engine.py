@@ -11,15 +11,22 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from jactrain.arrays import Array, Path, leaves
+from jactrain.arrays import Array, Path
 from jactrain.linearization import Work
 from jactrain.modes.base import GradientResult, Mode, Plan
-from jactrain.modes.gradients import GradientFunction, GradientOfArrays, Gradients, arrays_of, noise_paths
+from jactrain.modes.gradients import (
+    GradientFunction,
+    GradientOfArrays,
+    Gradients,
+    arrays_of,
+    leaves_of,
+    noise_paths,
+)
 from jactrain.objective import Objective
 from jactrain.optimizers.base import State
 from jactrain.program import record_on
 from jactrain.program.loops import at_most, cores
-from jactrain.training.batches import Draw, draws
+from jactrain.training.batches import Draw, draws, steps_per_epoch
 from jactrain.training.divergence import is_finite, require_finite_gradient
 from jactrain.training.engine import Engine, Execution, engines
 from jactrain.training.events import Listener
@@ -89,7 +96,7 @@ class NumpyExecution(Execution):
         rate_at = experiment.optimizer.learning_rate.rate
         start = perf_counter()
         point = self._point_of(state)
-        steps = -(-len(experiment.training.x) // settings.batch_size)
+        steps = steps_per_epoch(experiment)
         for draw in draws(experiment, state):
             step = self._step(draw, point)
             value, square = step.differentiate(draw, state.random.mode)
@@ -251,7 +258,7 @@ class RecordedStep:
         self._all_x.take(draw.indices, 0, self._x, "clip")
         self._all_targets.take(draw.indices, 0, self._targets, "clip")
         if self._noise:
-            for own, (_, drawn) in zip(self._noise, leaves(draw.noise), strict=True):
+            for own, drawn in zip(self._noise, leaves_of(draw.noise), strict=True):
                 np.copyto(own, drawn)
         self._differentiate.play()
         return self._value[()], self._square[()]
