@@ -241,7 +241,8 @@ class RecordedStep:
             parameters, named = experiment.optimizer.step(np, named, parameters, gradient, rate)
             return parameters, *(named[name] for name in names)
 
-        batch = arrays_of(draw.batch(experiment))
+        # Copies, as listeners may keep the noise of this step, and later steps write into these.
+        batch = [array.copy() for array in arrays_of(draw.batch(experiment))]
         self._x, self._targets, *self._noise = batch
         self._all_x, self._all_targets = x, targets
         self._differentiate = record_on(differentiated, [point.parameters, *batch])
