@@ -32,6 +32,11 @@ class Placement:
         self.devices = tuple(devices)
 
     @property
+    def own(self) -> Any:
+        """The first device of this process."""
+        return next(device for device in self.devices if device.process_index == jax.process_index())
+
+    @property
     def is_divided(self) -> bool:
         """Whether there are several."""
         return len(self.devices) > 1
@@ -71,7 +76,14 @@ def placement_for(examples: int, devices: int | None, distributed: bool) -> Plac
         )
     if examples % devices:
         raise OptionError(_undivided(examples, devices), "devices")
-    return Placement(there[:devices])
+    chosen = there[:devices]
+    if {device.process_index for device in chosen} != {device.process_index for device in there}:
+        raise OptionError(
+            f"the first {devices} of {len(there)} devices leave one of the {jax.process_count()} processes "
+            f"without any; set devices: {len(there)}, or start fewer processes",
+            "devices",
+        )
+    return Placement(chosen)
 
 
 def on_host(array: Any) -> Array:

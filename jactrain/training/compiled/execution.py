@@ -74,12 +74,12 @@ class JaxExecution(Execution):
 
     def outputs_and_losses(self, parameters: Array, part: Part) -> tuple[Array, Array]:
         """Return the outputs `(N, m)` and the examples' losses `(N,)`, compiled unless it is in vain."""
-        if self._placement.devices[0].platform == "cpu":  # NumPy's own processor, with nothing to compile
+        if self._placement.own.platform == "cpu":  # NumPy's own processor, with nothing to compile
             return outputs_and_losses(self._experiment, parameters, part)
         if self._evaluation is None:
             self._evaluation = evaluation_function(self._experiment.objective)
         found = []
-        with jax.default_device(self._placement.devices[0]):
+        with jax.default_device(self._placement.own):
             for start in range(0, len(part.x), PORTION):
                 portion = slice(start, start + PORTION)
                 found.append(self._evaluation(parameters, part.x[portion], part.targets[portion]))
