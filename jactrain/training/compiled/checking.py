@@ -56,7 +56,10 @@ def _untraceable_rule(mode: Mode, objective: Objective, sample: Sample, dtype: n
     x: Any = jax.ShapeDtypeStruct((1, *sample.x.shape), dtype)
     noise = network.own_noise(noise_tree(sample.paths, sample.noise))
     for link, params, drawn in zip(network.links, own, noise, strict=True):
-        for product in [Product.FORWARD, *sorted(mode.uses & link.products - {Product.FORWARD})]:
+        used = (mode.uses & link.products) - {Product.FORWARD}
+        if not link.layout.size:
+            used -= {Product.PARAMETER_JVP, Product.PARAMETER_VJP}  # allowed for, and not there
+        for product in [Product.FORWARD, *sorted(used)]:
             try:
                 outputs = jax.eval_shape(_rule(product, link.layer, params, drawn), x)
             except Exception as error:
