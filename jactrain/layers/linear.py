@@ -81,7 +81,10 @@ class Linear(Layer):
 
     def vjp(self, xp: Namespace, params: Tree, residual: Array, y_bar: Array) -> Array:
         """Return `ȳ Wᵀ`."""
-        return _times(xp, y_bar, params["weight"].swapaxes(1, 2))
+        weight = params["weight"]
+        if xp is not np and weight.shape[0] == 1:  # compilers would copy the transpose
+            return xp.tensordot(y_bar, weight[0], axes=(2, 1))
+        return _times(xp, y_bar, weight.swapaxes(1, 2))
 
     def parameter_vjp(
         self, xp: Namespace, params: Tree, residual: Array, y_bar: Array, per_example: bool = False

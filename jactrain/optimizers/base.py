@@ -14,6 +14,8 @@ the one who counts the steps asks the schedule: `optimizer.learning_rate.rate(ep
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import reduce
 from typing import Annotated, ClassVar, TypeAlias
 
 from pydantic import Field
@@ -63,8 +65,17 @@ class Optimizer(Component, ABC):
         self, xp: Namespace, state: State, parameters: Array, gradient: Array, learning_rate: Array
     ) -> tuple[Array, State]:
         """Return the parameters `(P,)` and the state after one step along the finite `gradient` `(P,)`."""
-        if self.clip_norm is not None:
-            gradient = _clipped(xp, gradient, self.clip_norm)
+        (clipped,) = self.clip(xp, [gradient])
+        return self.step_clipped(xp, state, parameters, clipped, learning_rate)
+
+    def clip(self, xp: Namespace, parts: Sequence[Array]) -> Sequence[Array]:
+        """Return the parts of one gradient, scaled together to `clip_norm` if they are longer."""
+        return parts if self.clip_norm is None else _clipped(xp, parts, self.clip_norm)
+
+    def step_clipped(
+        self, xp: Namespace, state: State, parameters: Array, gradient: Array, learning_rate: Array
+    ) -> tuple[Array, State]:
+        """Return what `step` does, for a gradient that was clipped; parts of it, if `entrywise`."""
         if self.weight_decay:
             if self.decoupled:
                 parameters = parameters * (1.0 - learning_rate * self.weight_decay)
@@ -81,15 +92,16 @@ def divisor(xp: Namespace, square: Array, epsilon: float) -> Array:
     return xp.sqrt(square) + max(epsilon, float(xp.finfo(square.dtype).tiny))
 
 
-def _clipped(xp: Namespace, gradient: Array, norm: float) -> Array:
+def _clipped(xp: Namespace, parts: Sequence[Array], norm: float) -> list[Array]:
     """Return `g min(1, norm / ‖g‖)` (Pascanu et al. 2013, algorithm 1), the same bits if not longer.
 
     The largest entry is divided out before squaring: float32 squares overflow from 2e19 on. A norm beyond
     the dtype's normal numbers is taken as the nearest of them.
     """
-    numbers = xp.finfo(gradient.dtype)
+    numbers = xp.finfo(parts[0].dtype)
     norm = min(max(norm, float(numbers.tiny)), float(numbers.max))
-    largest = xp.max(xp.abs(gradient), initial=norm)
-    scaled = gradient / largest
+    largest = reduce(xp.maximum, [xp.max(xp.abs(part), initial=norm) for part in parts])
     allowed = norm / largest
-    return gradient * (allowed / xp.maximum(xp.sqrt(xp.dot(scaled, scaled)), allowed))
+    squares = [xp.dot(scaled, scaled) for scaled in (part / largest for part in parts)]
+    factor = allowed / xp.maximum(xp.sqrt(reduce(xp.add, squares)), allowed)
+    return [part * factor for part in parts]

@@ -90,8 +90,7 @@ def steps_function(
     step as one array for each of `slices` where the optimizer is `entrywise`, for nothing is put together and
     taken apart then.
     """
-    apart = optimizer.entrywise and optimizer.clip_norm is None
-    parts = list(slices) if apart else [slice(None)]
+    parts = list(slices) if optimizer.entrywise else [slice(None)]
 
     def divided(array: Array) -> Array:
         return array if sharding is None else jax.lax.with_sharding_constraint(array, sharding)
@@ -110,11 +109,11 @@ def steps_function(
         def step(reached: tuple[Any, ...]) -> tuple[Any, ...]:
             number, leaves, states, _ = reached
             batch = (own_x[number], own_targets[number], *(leaf[number] for leaf in noise))
-            vector = jnp.concatenate(leaves)
-            value, slope = gradient(vector, batch, [array[number] for array in steps.drawn])
+            value, slope = gradient(jnp.concatenate(leaves), batch, [array[number] for array in steps.drawn])
+            slopes = optimizer.clip(jnp, [slope[part] for part in parts])
             updated = [
-                optimizer.step(jnp, own, leaf, slope[part], steps.rates[number])
-                for part, leaf, own in zip(parts, leaves, states, strict=True)
+                optimizer.step_clipped(jnp, own, leaf, part, steps.rates[number])
+                for part, leaf, own in zip(slopes, leaves, states, strict=True)
             ]
             return number + 1, [new for new, _ in updated], [own for _, own in updated], jnp.isfinite(value)
 
@@ -125,6 +124,9 @@ def steps_function(
         states = [{name: _part(array, part, size) for name, array in state.items()} for part in parts]
         start = (0, leaves, states, jnp.array(True))
         _, leaves, states, is_finite = jax.lax.while_loop(goes_on, step, start)
+        # Of the parts: what is put together is not to be read entry by entry, which takes 30 ns each.
+        for array in (*leaves, *(array for own in states for array in own.values())):
+            is_finite = is_finite & jnp.isfinite(array).all()
         parameters = whole(jnp.concatenate(leaves))
         state = {
             name: jnp.concatenate([own[name] for own in states])
@@ -133,8 +135,6 @@ def steps_function(
             for name, array in state.items()
         }
         state = {name: whole(array) for name, array in state.items()}
-        for array in (parameters, *state.values()):
-            is_finite = is_finite & jnp.isfinite(array).all()
         return Reached(parameters, state, is_finite)
 
     return jax.jit(run)

@@ -6,25 +6,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Self
 
-import numpy as np
 from pydantic import Field, PositiveInt
 
 from jactrain.arrays import Array, Path
-from jactrain.linearization import Work
-from jactrain.modes.base import GradientResult, Mode, Plan
-from jactrain.modes.gradients import (
-    GradientFunction,
-    GradientOfArrays,
-    Gradients,
-    arrays_of,
-    leaves_of,
-    noise_paths,
-)
+from jactrain.modes.base import GradientResult, Mode
+from jactrain.modes.gradients import GradientFunction, Gradients, noise_paths
 from jactrain.objective import Objective
-from jactrain.optimizers.base import State
-from jactrain.program import record_on
 from jactrain.program.loops import at_most, cores
 from jactrain.training.batches import Draw, draws, steps_per_epoch
 from jactrain.training.divergence import is_finite, require_finite_gradient
@@ -33,6 +22,7 @@ from jactrain.training.events import Listener
 from jactrain.training.experiment import Experiment, Part
 from jactrain.training.metrics import outputs_and_losses
 from jactrain.training.state import TrainingState
+from jactrain.training.steps import ComparedStep, PlainStep, Point, RecordedStep, Step
 
 # A thread is worth waking for so many multiply-adds of one matrix product: some 10 microseconds.
 _SHARE = 2**20
@@ -148,160 +138,3 @@ class NumpyExecution(Execution):
         if not plan.computed_by.mode.recordable:
             return plain
         return ComparedStep(RecordedStep(experiment, point, plan, plain.work, draw), plain, point)
-
-
-class Point(NamedTuple):
-    """Parameters `(P,)` and the optimizer's state, in arrays that steps write into."""
-
-    parameters: Array
-    optimizer: State
-
-    def put(self, parameters: Array, optimizer: State) -> None:
-        """Write other parameters and state into the arrays."""
-        np.copyto(self.parameters, parameters)
-        for name, array in self.optimizer.items():
-            np.copyto(array, optimizer[name])
-
-    def copy(self) -> Point:
-        """Return a copy of the arrays."""
-        return Point(self.parameters.copy(), {name: array.copy() for name, array in self.optimizer.items()})
-
-    def leave(self, state: TrainingState) -> None:
-        """Give `state` copies of the arrays."""
-        state.parameters, state.optimizer = self.copy()
-
-    def equals(self, other: Point) -> bool:
-        """Return whether both hold the same numbers, NaNs where the other has them."""
-        pairs = [(self.parameters, other.parameters)]
-        pairs += [(array, other.optimizer[name]) for name, array in self.optimizer.items()]
-        return all(np.array_equal(one, another, equal_nan=True) for one, another in pairs)
-
-
-class Step(Protocol):
-    """One step on the arrays of a point, in two halves: a gradient, and the optimizer's use of it."""
-
-    @property
-    def gradient(self) -> Array:
-        """The gradient `(P,)`, from `differentiate` on."""
-
-    @property
-    def work(self) -> Work:
-        """What `differentiate` applied."""
-
-    def differentiate(self, draw: Draw, rng: np.random.Generator) -> tuple[Any, Any]:
-        """Return the loss of the batch, and the gradient's squared length."""
-
-    def update(self, rate: float) -> None:
-        """Move the parameters along the gradient."""
-
-
-class PlainStep:
-    """A step rule by rule, by any mode and optimizer."""
-
-    def __init__(self, experiment: Experiment, point: Point, gradients: GradientFunction) -> None:
-        self._experiment, self._point, self._gradients = experiment, point, gradients
-        self.gradient: Array = point.parameters
-        self.work = Work()
-        self.is_to_be_recorded = True
-
-    def differentiate(self, draw: Draw, rng: np.random.Generator) -> tuple[Any, Any]:
-        """Return the loss of the batch, and the gradient's squared length."""
-        result = self._gradients(self._point.parameters, draw.batch(self._experiment), rng)
-        self.gradient, self.work = result.gradient, result.work
-        return result.value, self.gradient.dot(self.gradient)
-
-    def update(self, rate: float) -> None:
-        """Move the parameters along the gradient."""
-        point, optimizer = self._point, self._experiment.optimizer
-        parameters, state = optimizer.step(
-            np, point.optimizer, point.parameters, self.gradient, point.parameters.dtype.type(rate)
-        )
-        point.put(parameters, state)
-
-
-class RecordedStep:
-    """A step as two programs that read and write the arrays of a point.
-
-    Raises UnrecordableError if a rule of the network, the loss or the optimizer does not allow it.
-    """
-
-    def __init__(self, experiment: Experiment, point: Point, plan: Plan, work: Work, draw: Draw) -> None:
-        """Record for batches like that of `draw`; `work` is what a gradient takes."""
-        x, targets, _ = experiment.training
-        function = GradientOfArrays(plan, noise_paths(draw.noise))
-
-        def differentiated(*arrays: Array) -> tuple[Array, ...]:
-            value, gradient, _ = function(*arrays)
-            return value, gradient, gradient.dot(gradient)
-
-        names = list(point.optimizer)
-
-        def updated(parameters: Array, gradient: Array, rate: Array, *state: Array) -> tuple[Array, ...]:
-            named = dict(zip(names, state, strict=True))
-            parameters, named = experiment.optimizer.step(np, named, parameters, gradient, rate)
-            return parameters, *(named[name] for name in names)
-
-        # Copies, as listeners may keep the noise of this step, and later steps write into these.
-        batch = [array.copy() for array in arrays_of(draw.batch(experiment))]
-        self._x, self._targets, *self._noise = batch
-        self._all_x, self._all_targets = x, targets
-        self._differentiate = record_on(differentiated, [point.parameters, *batch])
-        self._value, self.gradient, self._square = self._differentiate.outputs
-        self._rate = np.zeros((), point.parameters.dtype)
-        read = [point.parameters, self.gradient, self._rate, *point.optimizer.values()]
-        stored = {0: 0} | {1 + number: 3 + number for number in range(len(names))}
-        self._update = record_on(updated, read, stored)
-        self.work = work
-
-    def differentiate(self, draw: Draw, rng: np.random.Generator) -> tuple[Any, Any]:
-        """Return the loss of the batch, and the gradient's squared length."""
-        # `clip`, since by default NumPy would take into a copy first; the numbers are in range.
-        self._all_x.take(draw.indices, 0, self._x, "clip")
-        self._all_targets.take(draw.indices, 0, self._targets, "clip")
-        if self._noise:
-            for own, drawn in zip(self._noise, leaves_of(draw.noise), strict=True):
-                np.copyto(own, drawn)
-        self._differentiate.play()
-        return self._value[()], self._square[()]
-
-    def update(self, rate: float) -> None:
-        """Move the parameters along the gradient."""
-        self._rate[()] = rate
-        self._update.play()
-
-
-class ComparedStep:
-    """A recorded step beside the plain one, of which it chooses: the recorded, if both come to the same.
-
-    That uncovers rules with a state, or results that the recorder cannot see to depend on values.
-    """
-
-    def __init__(self, recorded: RecordedStep, plain: PlainStep, point: Point) -> None:
-        self.chosen: Step = plain
-        self._recorded, self._plain, self._point = recorded, plain, point
-
-    @property
-    def gradient(self) -> Array:
-        """The gradient `(P,)` of this step."""
-        return self._plain.gradient
-
-    @property
-    def work(self) -> Work:
-        """What was applied."""
-        return self._plain.work
-
-    def differentiate(self, draw: Draw, rng: np.random.Generator) -> tuple[Any, Any]:
-        """Return the loss of the batch, and the gradient's squared length."""
-        self._recorded.differentiate(draw, rng)
-        return self._plain.differentiate(draw, rng)
-
-    def update(self, rate: float) -> None:
-        """Move the parameters along the gradient."""
-        same = np.array_equal(self._recorded.gradient, self._plain.gradient, equal_nan=True)
-        before = self._point.copy()
-        self._recorded.update(rate)
-        recorded = self._point.copy()
-        self._point.put(*before)
-        self._plain.update(rate)
-        if same and self._point.equals(recorded):
-            self.chosen = self._recorded
