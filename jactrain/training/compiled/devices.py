@@ -119,5 +119,5 @@ def _undivided(examples: int, devices: int) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of what an error says, or its name."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    """Return the first line of what an error says, without its full stop, or its name."""
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
