@@ -1,6 +1,6 @@
 """A small experiment, built from options."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +33,13 @@ def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
         return build(Config.model_validate({**given, **options}, context={"folder": tmp_path}))
 
     return make
+
+
+@pytest.fixture
+def quick() -> Iterator[None]:
+    """Let XLA optimise little: for programs that run a few times, compiling is nearly all of their time."""
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
