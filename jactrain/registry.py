@@ -38,9 +38,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 class Options(BaseModel):
     """Base of every model that a configuration is validated by: strict, frozen, no unknown key, no NaN."""
 
-    model_config = ConfigDict(
-        strict=True, frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True
-    )
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     @model_validator(mode="wrap")
     @classmethod

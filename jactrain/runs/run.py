@@ -118,6 +118,7 @@ def run(
         "name": config.name,
         "started": _now(),
         "examples": _examples(experiment),
+        "engine": experiment.engine.facts(experiment),
         **provenance(config.seed, Path.cwd()),
     }
     _write_meta(directory, meta, "running")

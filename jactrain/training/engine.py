@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from jactrain.arrays import Array
 from jactrain.modes.base import Mode
@@ -37,6 +37,10 @@ class Engine(Component, ABC):
     @abstractmethod
     def start(self, experiment: Experiment) -> Execution:
         """Return the execution of one training, to be entered as a context."""
+
+    @abstractmethod
+    def facts(self, experiment: Experiment) -> dict[str, Any]:
+        """Return what a training's record says of what computes it: plain values, such as its threads."""
 
     @abstractmethod
     def gradients(self, mode: Mode, objective: Objective) -> GradientFunction:

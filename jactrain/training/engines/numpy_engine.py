@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, PositiveInt
 
@@ -44,6 +44,10 @@ class NumpyEngine(Engine):
     def start(self, experiment: Experiment) -> NumpyExecution:
         """Return an execution; its steps are recorded as they come."""
         return NumpyExecution(experiment, self.threads)
+
+    def facts(self, experiment: Experiment) -> dict[str, Any]:
+        """Return the threads of matrix products."""
+        return {"kind": self.kind, "threads": self.threads or worthwhile_threads(experiment)}
 
     def gradients(self, mode: Mode, objective: Objective) -> GradientFunction:
         """Return the gradient, recorded and played back where the mode allows it."""
