@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -87,7 +88,9 @@ def _jactrain() -> list[str]:
 
 
 def _output(command: list[str], folder: str | Path = _ROOT) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    # What pip installs is compiled; what lies in a checkout, only if Python may write what it compiled.
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=variables)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr}"
     return done.stdout
 
