@@ -48,6 +48,9 @@ def left_by(run: Path) -> tuple[list[dict], dict[str, np.ndarray]]:
 def test_a_run_by_jax_leaves_what_one_by_numpy_leaves(jactrain: Callable, toy: Callable) -> None:
     options = ["--set", "dtype=float64", "--set", "training.epochs=3"]
     runs = [run_of(jactrain("run", toy(engine(name)), *options).out) for name in ("numpy", "jax")]
+    computed_by = [json.loads((run / "meta.json").read_text())["engine"] for run in runs]
+    assert [one["kind"] for one in computed_by] == ["numpy", "jax"]
+    assert [len(computed_by[1]["devices"]), computed_by[1]["processes"]] == [1, 1]
     (metrics, weights), (others, found) = map(left_by, runs)
     assert len(metrics) == 3
     for line, other in zip(metrics, others, strict=True):
