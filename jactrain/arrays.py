@@ -64,20 +64,23 @@ def logistic(xp: Namespace, x: Array) -> Array:
 
 
 # What `in_pieces` hands its arguments to while a function is recorded.
-recorded_loop: ContextVar[Callable[[Callable[[Array], Array], int, int], Array] | None] = ContextVar(
+recorded_loop: ContextVar[Callable[[Callable[[Array], Array], int, int, bool], Array] | None] = ContextVar(
     "recorded_loop", default=None
 )
 
 
-def in_pieces(xp: Namespace, function: Callable[[Array], Array], count: int, width: int) -> Array:
+def in_pieces(
+    xp: Namespace, function: Callable[[Array], Array], count: int, width: int, is_shared: bool = True
+) -> Array:
     """Return `function` of the numbers 0 to `count - 1`, `width` at a time, its results one after another.
 
-    Traced or recorded, it is one loop, and the program does not grow with `count`.
+    Traced or recorded, it is one loop, and the program does not grow with `count`. is_shared: whether the
+    pieces of a recorded one may be done at the same time, with memory for each.
     """
     if xp is np:
         recording = recorded_loop.get()
         if recording is not None:
-            return recording(function, count, width)
+            return recording(function, count, width, is_shared)
         pieces = [function(np.arange(start, stop)) for start, stop in ranges(count, width)]
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
     import jax

@@ -42,6 +42,18 @@ class Layout:
         stack = flat.shape[0]
         return tree_of({path: flat[:, part].reshape((stack, *shape)) for path, shape, part in self.places})
 
+    def views_within(self, vector: Array, start: int) -> Tree:
+        """Return the tree of leaves `(1, *p)` that a vector holds from entry `start` on.
+
+        Each is one slice: compilers see through that, and not through slices of slices.
+        """
+        return tree_of(
+            {
+                path: vector[start + part.start : start + part.stop].reshape((1, *shape))
+                for path, shape, part in self.places
+            }
+        )
+
     def flatten(self, xp: Namespace, tree: Tree) -> Array:
         """Return the leaves `(K, *p)` of `tree` as one array `(K, P)`."""
         flat = [leaf_at(tree, path) for path in self.paths]
@@ -155,17 +167,7 @@ class Network:
 
     def own_parameters(self, parameters: Array) -> list[Tree]:
         """Return each link's tree of parameters, leaves `(1, *p)`, from the flat vector `(P,)`."""
-        return [
-            tree_of(
-                {
-                    path: parameters[link.part.start + part.start : link.part.start + part.stop].reshape(
-                        (1, *shape)
-                    )
-                    for path, shape, part in link.layout.places
-                }
-            )
-            for link in self.links
-        ]
+        return [link.layout.views_within(parameters, link.part.start) for link in self.links]
 
     def own_noise(self, noise: Tree) -> list[Tree]:
         """Return each link's noise, None where there is none."""

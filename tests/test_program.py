@@ -1,7 +1,11 @@
+import tracemalloc
 from functools import partial
 
 import numpy as np
 import pytest
+from hypothesis import given as drawn
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from jactrain.arrays import in_pieces
 from jactrain.errors import ShapeError, UnrecordableError
@@ -128,6 +132,8 @@ PARTS = {
     "the same result twice": lambda x, y: [x + y] * 2,
     "an input among them": lambda x, y: [x, x + y],
     "columns": lambda x, y: [(x + y).T, (x - y).T],
+    "reversed": lambda x, y: [(x + y)[::-1], np.flip(x * y)],
+    "every other": lambda x, y: [(x + y)[:, ::2], x * y],
 }
 
 
@@ -159,6 +165,7 @@ STORED = {
     "read by the other": lambda x, v, g: (x + v, x - v),
     "turned": lambda x, v, g: (x + x.T @ g, v + v.T),
     "left as they are": lambda x, v, g: (x, v + x),
+    "one for both": lambda x, v, g: (x + v,) * 2,
 }
 
 
@@ -232,3 +239,84 @@ def test_a_loop_shared_among_threads_raises_what_a_piece_does():
         program(np.full((1, 1), 1e3))
     with np.errstate(over="ignore"):
         assert program(np.full((1, 1), 1e3))[0][-1] == np.inf
+
+
+def test_the_numbers_of_a_loop_may_be_put_together():
+    def looping(x):
+        return [in_pieces(np, lambda numbers: np.concatenate([numbers, numbers + x[0]])[:2], 6, 2)]
+
+    program = record(looping, [np.arange(2)])
+    assert np.array_equal(program(np.arange(2))[0], looping(np.arange(2))[0])
+
+
+def test_loops_one_after_another_use_the_same_memory():
+    def looping(x, loops):
+        total = x
+        for _ in range(loops):
+            total = total + in_pieces(
+                np, lambda numbers: np.tanh(x[numbers] * 2) * x[numbers], 40_000, 20_000
+            )
+        return [total]
+
+    def kept(loops):
+        tracemalloc.start()
+        program = record(partial(looping, loops=loops), [np.ones(40_000)])
+        size = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        return size, program
+
+    few, many = kept(2)[0], kept(12)[0]
+    assert many < 1.2 * few
+
+
+# Steps of random programs: each takes two of the arrays so far, all (4, 4), and gives another.
+STEPS = {
+    "sum": lambda a, b: a + b,
+    "product": lambda a, b: a * b,
+    "matrices": lambda a, b: a @ b,
+    "function": lambda a, b: np.tanh(a),
+    "transpose": lambda a, b: a.T,
+    "reversed": lambda a, b: a[::-1, ::-1],
+    "rows": lambda a, b: np.concatenate([a[:2], b[2:]]),
+    "columns": lambda a, b: np.concatenate([a[:, 1:], b[:, :1]], axis=1),
+    "halves": lambda a, b: np.concatenate([(a + b)[::2], (a * b)[1::2]]),
+    "chosen": lambda a, b: np.where(a > b, a, b),
+    "spread": lambda a, b: a - b.max(-1)[:, None],
+    "scaled": lambda a, b: 0.5 * a - b.sum() / 16,
+    "order": lambda a, b: np.concatenate([a.reshape(1, -1), b.reshape(1, -1)], axis=1)[0, 5:21].reshape(4, 4),
+    "loop": lambda a, b: in_pieces(np, lambda numbers: np.tanh(a[numbers] + b[0]) * a[numbers], 4, 2),
+}
+
+
+@drawn(st.data())
+@settings(max_examples=150, deadline=None)
+def test_random_programs_give_their_functions_bits(data):
+    names = data.draw(st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=12))
+    pairs = [data.draw(st.tuples(*[st.integers(0, 1 + number)] * 2)) for number in range(len(names))]
+    outputs = data.draw(st.lists(st.integers(2, 1 + len(names)), min_size=2, max_size=4))
+
+    def function(x, y):
+        arrays = [x, y]
+        for name, (one, other) in zip(names, pairs, strict=True):
+            arrays.append(STEPS[name](arrays[one], arrays[other]))
+        return [arrays[output] for output in outputs]
+
+    def inputs(seed):
+        return list(np.random.default_rng(seed).uniform(-1, 1, (2, 4, 4)))
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        program = record(function, inputs(0))
+        for seed in (2, 3):
+            for played, known in zip(program(*inputs(seed)), function(*inputs(seed)), strict=True):
+                assert np.array_equal(played, known, equal_nan=True)
+        own, expected = inputs(1), inputs(1)
+        if any(np.may_share_memory(output, array) for output in function(*own)[:2] for array in own):
+            with pytest.raises(UnrecordableError, match="an input is to be stored over another"):
+                record_on(function, own, {0: 0, 1: 1})
+            return
+        stored = record_on(function, own, {0: 0, 1: 1})
+        for _ in range(2):
+            stored.play()
+            expected = [array.copy() for array in function(*expected)[:2]]
+            assert np.array_equal(own[0], expected[0], equal_nan=True)
+            assert np.array_equal(own[1], expected[1], equal_nan=True)

@@ -87,7 +87,7 @@ def check_plans(config: Config, objective: Objective, agreement: Compared, examp
                 mode.prepare(objective, size, np.dtype(config.dtype))
     if not mistakes:
         with noting(mistakes, ("engine",), config.engine.kind):
-            config.engine.require(config.mode, objective, batch, config.dtype)
+            config.engine.require(config.mode, objective, config.optimizer, batch, config.dtype)
     if mistakes:
         raise ConfigurationError(mistakes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import accumulate, groupby
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
@@ -36,6 +37,11 @@ class Seeds(NamedTuple):
     def width(self) -> int:
         """The number of tangents."""
         return self.stop - self.start
+
+    @property
+    def numbers(self) -> Array:
+        """Which columns of the identity they are."""
+        return np.arange(self.start, self.stop)
 
 
 Chunk: TypeAlias = tuple[Seeds, ...]
@@ -156,11 +162,21 @@ class _Blocks:
             return
         whole = self._pieces[0] if len(self._pieces) == 1 else xp.concatenate(self._pieces)
         self._pieces = []
-        if seeds.kind == "outputs":
-            # Row o is the derivative of the objective in output o, example by example: ȳ, transposed.
-            y_bar = whole.T.reshape(1, point.examples, *link.output_shape)
-            whole = link.layout.flatten(xp, point.parameter_vjp(seeds.position, y_bar))[0]
-        self.done.append(whole)
+        self.done.append(_block(point, seeds.position, seeds.kind, whole))
+
+
+def _block(point: Linearization, position: int, kind: SeedKind, tangents: Array) -> Array:
+    """Return the gradient's block of one link from what all its seeds came to.
+
+    Sums `(p,)` over the examples for its parameters; tangents `(n, N)` for its outputs: row o has the
+    derivatives of the objective in output o, example by example, which is ȳ, transposed.
+    """
+    if kind == "parameters":
+        return tangents
+    link = point.network.links[position]
+    y_bar = tangents.T.reshape((1, point.examples, *link.output_shape))
+    block: Array = link.layout.flatten(point.xp, point.parameter_vjp(position, y_bar))[0]
+    return block
 
 
 def _push(
@@ -177,7 +193,8 @@ def _push(
         if len(whole) > 1:
             pieces = [xp.concatenate(whole), *pieces[len(whole) :]]
         if position in waiting:
-            pieces.append(_seed(objective, point, waiting[position], dtype))
+            seeds = waiting[position]
+            pieces.append(_seed(point, position, seeds.kind, seeds.numbers, dtype))
     stacks = [_dense(xp, piece) for piece in pieces]
     tangents = point.loss_jvp(stacks[0] if len(stacks) == 1 else xp.concatenate(stacks))
     start = 0
@@ -200,7 +217,7 @@ def _stream(
             x = point.forward(passed, x, keep=False)
         y = point.forward(position, x)
         for seeds in own:
-            values, stack = y, _seed(objective, point, seeds, dtype)
+            values, stack = y, _seed(point, position, seeds.kind, seeds.numbers, dtype)
             for later in range(position + 1, len(objective.links)):
                 values = point.forward(later, values)
                 stack = _pushed(point, later, stack)
@@ -222,15 +239,14 @@ def _dense(xp: Namespace, piece: Array | SingleEntry) -> Array:
 
 
 def _seed(
-    objective: Objective, point: Linearization, seeds: Seeds, dtype: np.dtype[Any]
+    point: Linearization, position: int, kind: SeedKind, numbers: Array, dtype: np.dtype[Any]
 ) -> Array | SingleEntry:
-    """Return the seeds at their link's output: `(width, N, *out)`, or the entries of the identity."""
-    xp, link = objective.xp, objective.links[seeds.position]
-    if seeds.kind == "parameters":
-        rows = xp.eye(seeds.width, link.layout.size, seeds.start, dtype=dtype)
-        return point.parameter_jvp(seeds.position, rows)
-    places = np.arange(seeds.start, seeds.stop)
-    return SingleEntry(link.output_shape, places, xp.ones((seeds.width, point.examples), dtype))
+    """Return the seeds of these numbers at their link's output: `(width, N, *out)`, or single entries."""
+    xp, link = point.xp, point.network.links[position]
+    if kind == "parameters":
+        rows = (numbers[:, None] == xp.arange(link.layout.size)).astype(dtype)
+        return point.parameter_jvp(position, rows)
+    return SingleEntry(link.output_shape, numbers, xp.ones((len(numbers), point.examples), dtype))
 
 
 def _traced(
@@ -248,29 +264,21 @@ def _traced(
     blocks = []
     for position, (kind, width) in widths.items():
         link = objective.links[position]
-
-        def tangents(
-            numbers: Array, position: int = position, kind: SeedKind = kind, link: Link = link
-        ) -> Array:
-            """Return the objective's tangents `(width, N)` for the seeds of these numbers, or their sums."""
-            stack: Array | SingleEntry
-            if kind == "parameters":
-                rows = (numbers[:, None] == xp.arange(link.layout.size)).astype(dtype)
-                stack = point.parameter_jvp(position, rows)
-            else:
-                ones = xp.ones((len(numbers), point.examples), dtype)
-                stack = SingleEntry(link.output_shape, numbers, ones)
-            for later in range(position + 1, len(objective.links)):
-                stack = _pushed(point, later, stack)
-            found = point.loss_jvp(_dense(xp, stack))
-            return found.sum(1) if kind == "parameters" else found
-
-        whole = in_pieces(xp, tangents, link.layout.size if kind == "parameters" else link.output_size, width)
-        if kind == "outputs":
-            y_bar = whole.T.reshape((1, point.examples, *link.output_shape))
-            whole = link.layout.flatten(xp, point.parameter_vjp(position, y_bar))[0]
-        blocks.append(whole)
+        count = link.layout.size if kind == "parameters" else link.output_size
+        tangents = in_pieces(xp, partial(_tangents, point, position, kind, dtype), count, width)
+        blocks.append(_block(point, position, kind, tangents))
     return GradientResult(point.value, xp.concatenate(blocks), point.work)
+
+
+def _tangents(
+    point: Linearization, position: int, kind: SeedKind, dtype: np.dtype[Any], numbers: Array
+) -> Array:
+    """Return what the seeds of these numbers come to at the loss: tangents `(width, N)`, or their sums."""
+    stack = _seed(point, position, kind, numbers, dtype)
+    for later in range(position + 1, len(point.network.links)):
+        stack = _pushed(point, later, stack)
+    found = point.loss_jvp(_dense(point.xp, stack))
+    return found.sum(1) if kind == "parameters" else found
 
 
 def _stack_bytes(objective: Objective, chunk: Chunk, unit: int, itemsize: int) -> int:

@@ -120,7 +120,8 @@ class Perturbation(Mode):
         blocks = []
         for position, path, start, count, width in decision.details:
             derivatives = partial(self._moved, objective, point, step[start : start + count], offsets)
-            blocks.append(in_pieces(xp, partial(derivatives, position, path), count, width))
+            moved = partial(derivatives, position, path)
+            blocks.append(in_pieces(xp, moved, count, width, is_shared=self.memory is None))
         estimate = self.error_estimate(point.value, step, float(epsilon)) if xp is np else None
         return GradientResult(point.value, xp.concatenate(blocks), point.work, estimate)
 

@@ -42,7 +42,8 @@ class Optimizer(Component, ABC):
     """
 
     decoupled: ClassVar[bool] = False
-    # Whether `update` treats every entry by itself, so that parts of the vector can be updated apart.
+    # Whether `update` treats every entry by itself, so that parts of the vector can be updated apart, and
+    # leaves no entry finite whose gradient is not.
     entrywise: ClassVar[bool] = False
 
     learning_rate: LearningRate

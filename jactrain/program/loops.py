@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from functools import cache
@@ -23,7 +23,16 @@ from jactrain.program.tape import Node, Result
 # A matrix product of so many multiply-adds is divided among the cores by BLAS, and not again by us.
 _LARGE = 2**20
 
-_most: ContextVar[int | None] = ContextVar("most_workers", default=None)
+
+class _Limits(NamedTuple):
+    """How many threads share a loop at most, and how many BLAS divides a product among; None if unknown."""
+
+    workers: int | None = None
+    blas: int | None = None
+
+
+_NO_LIMITS = _Limits()
+_limits: ContextVar[_Limits] = ContextVar("limits", default=_NO_LIMITS)
 
 
 class Body(NamedTuple):
@@ -40,19 +49,25 @@ def cores() -> int:
 
 
 @contextmanager
-def at_most(workers: int | None) -> Iterator[None]:
-    """Share the loops recorded from here on among so many threads at most; None for one a core."""
-    before = _most.set(workers)
+def at_most(workers: int | None, blas: int | None = None) -> Iterator[None]:
+    """Share the loops recorded from here on among so many threads at most; None for one a core.
+
+    blas: how many threads BLAS is limited to, as far as that is known.
+    """
+    before = _limits.set(_Limits(workers, blas))
     try:
         yield
     finally:
-        _most.reset(before)
+        _limits.reset(before)
 
 
 def workers_for(nodes: Sequence[Node], body: Sequence[int]) -> int:
     """Return how many threads are to share a loop over the nodes at `body`."""
+    limits = _limits.get()
     largest = max((_multiply_adds(nodes, nodes[at]) for at in body), default=0)
-    return 1 if largest >= _LARGE else min(cores(), _most.get() or cores())
+    if largest >= _LARGE and limits.blas != 1:
+        return 1
+    return min(cores(), limits.workers or cores())
 
 
 def run_loop(bodies: Sequence[Body], pieces: int, whole: Array) -> None:
@@ -64,7 +79,10 @@ def run_loop(bodies: Sequence[Body], pieces: int, whole: Array) -> None:
         _pool().submit(copy_context().run, _run, body, share, whole)
         for body, share in zip(bodies[1:], shares[1:], strict=True)
     ]
-    _run(bodies[0], shares[0], whole)
+    try:
+        _run(bodies[0], shares[0], whole)
+    finally:
+        wait(others)  # whatever happens, nobody writes into the bodies' memory afterwards
     for other in others:
         other.result()
 
@@ -73,7 +91,7 @@ def _run(body: Body, share: range, whole: Array) -> None:
     width = len(body.numbers)
     for number in share:
         start = number * width
-        body.numbers[:] = range(start, start + width)
+        body.numbers[:] = np.arange(start, start + width)
         for call in body.calls:
             call()
         whole[start : start + width] = body.piece
@@ -82,6 +100,10 @@ def _run(body: Body, share: range, whole: Array) -> None:
 @cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(cores(), thread_name_prefix="jactrain")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of the threads
 
 
 def _multiply_adds(nodes: Sequence[Node], node: Node) -> int:

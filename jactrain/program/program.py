@@ -12,7 +12,7 @@ from jactrain.arrays import Array, recorded_loop
 from jactrain.errors import ShapeError, UnrecordableError
 from jactrain.program.calls import Call, calls_of, view_of
 from jactrain.program.loops import Body, run_loop, workers_for
-from jactrain.program.tape import Form, Loop, Node, Result, StandIn, Tape
+from jactrain.program.tape import Form, Loop, Node, Result, StandIn, Tape, counted
 
 
 class Program:
@@ -26,14 +26,14 @@ class Program:
         tape: Tape,
         outputs: Sequence[int],
         inputs: Sequence[Array] | None = None,
-        stored: Mapping[int, int] | None = None,
+        stored: Sequence[tuple[int, int]] = (),
     ) -> None:
         """Give every node of `tape` its memory and its calls.
 
-        outputs: positions of nodes. inputs: the arrays to read, in the place of memory of its own. stored: by
-        the position of an output, that of the input which it is written over.
+        outputs: positions of nodes. inputs: the arrays to read, in the place of memory of its own. stored:
+        positions of outputs, each with that of the input which it is written over.
         """
-        layout = _Layout(tape, outputs, inputs, stored or {})
+        layout = _Layout(tape, outputs, inputs, stored)
         results: dict[int, Array] = {}
         self._calls = layout.calls(layout.needed, results, _Memory()) + layout.last_calls(results)
         self.inputs = [results[at] for at, node in enumerate(tape.nodes) if node.function is None]
@@ -73,7 +73,7 @@ def record_on(
     dtype. Raises UnrecordableError as `record` does.
     """
     tape, outputs = _taped(function, inputs)
-    targets = {outputs[output]: target for output, target in (stored or {}).items()}
+    targets = [(outputs[output], target) for output, target in (stored or {}).items()]
     return Program(tape, outputs, inputs, targets)
 
 
@@ -98,16 +98,20 @@ class _Layout:
         tape: Tape,
         outputs: Sequence[int],
         inputs: Sequence[Array] | None,
-        stored: Mapping[int, int],
+        stored: Sequence[tuple[int, int]],
     ) -> None:
         self._nodes, self._inputs = tape.nodes, inputs
+        self._memories: list[_Memory] = []  # of the workers of loops, which follow each other
         self._loops = {loop.start: loop for loop in tape.loops}
         self.needed = _needed(tape.nodes, outputs)
         self._last_use = _last_uses(tape, self.needed)
+        self._used_up: dict[int, list[int]] = {}
+        for root, last in self._last_use.items():
+            self._used_up.setdefault(last, []).append(root)
         self._returned = {tape.nodes[output].root for output in outputs}
         self._kept = self._returned | {at for at, node in enumerate(tape.nodes) if node.function is None}
         self._parts = _parts(tape, self.needed, self._kept)
-        self._stored = {output: target for output, target in stored.items() if output != target}
+        self._stored = [(output, target) for output, target in stored if output != target]
 
     def calls(self, positions: Sequence[int], results: dict[int, Array], memory: _Memory) -> list[Call]:
         """Return the calls of the nodes at `positions`, adding their results, in `memory`, to `results`."""
@@ -134,14 +138,14 @@ class _Layout:
             else:
                 results[position] = self._place_of(position, node, results, memory)
                 calls += calls_of(node, results, results[position])
-            for root in self._used_up(position, node):
+            for root in self._free_after(position):
                 memory.give_back(root)
         return calls
 
     def last_calls(self, results: Mapping[int, Array]) -> list[Call]:
         """Return the calls that store outputs which were not computed where they are to be."""
         calls: list[Call] = []
-        for output, target in self._stored.items():
+        for output, target in self._stored:
             if results[output] is results[target]:
                 continue
             if self._nodes[self._nodes[output].root].function is None:
@@ -154,17 +158,22 @@ class _Layout:
         node = self._nodes[loop.stop]
         numbers, piece = (read.position for read in node.arguments)
         bodies = []
-        for _ in range(min(loop.pieces, workers_for(self._nodes, body))):
-            own = {**results, numbers: np.arange(loop.width)}
-            calls = self.calls(body, own, _Memory())
+        for worker in range(min(loop.pieces, workers_for(self._nodes, body) if loop.is_shared else 1)):
+            if worker == len(self._memories):
+                self._memories.append(_Memory())
+            memory = self._memories[worker]
+            counter = self._nodes[numbers].form
+            own = {**results, numbers: counter.within(memory.take(numbers, counter.nbytes, None))}
+            calls = self.calls(body, own, memory)
             bodies.append(Body(calls, own[numbers], own[piece]))
+            memory.give_all_back()
         return partial(run_loop, bodies, loop.pieces, results[loop.stop])
 
     def _place_of(self, position: int, node: Node, results: Mapping[int, Array], memory: _Memory) -> Array:
         """Return the array that a result is written into."""
-        target = self._stored.get(position)
-        if target is not None and self._may_overwrite(node, target):
-            return results[target]
+        for output, target in self._stored:
+            if output == position and self._may_overwrite(node, target):
+                return results[target]
         return node.form.within(self._memory_of(position, node, memory))
 
     def _memory_of(self, position: int, node: Node, memory: _Memory) -> Array:
@@ -172,14 +181,14 @@ class _Layout:
         if position in self._parts:
             whole, start = self._parts[position]
             return memory.part(whole, self._nodes, start, node.form.nbytes)
-        used_up = self._used_up(position, node)
-        over = next((root for root in used_up if memory.has(root) and self._entrywise(node, root)), None)
+        used_up = [root for root in self._free_after(position) if memory.has(root)]
+        over = next((root for root in used_up if self._entrywise(node, root)), None)
         return memory.take(position, node.form.nbytes, over)
 
-    def _used_up(self, position: int, node: Node) -> set[int]:
-        """Return the roots that nobody reads after `node`, whose memory may be used again."""
-        roots = {self._nodes[read].root for read in node.operands()} - self._kept - self._parts.keys()
-        return {root for root in roots if self._last_use[root] == position}
+    def _free_after(self, position: int) -> list[int]:
+        """Return the roots that nobody reads after the node at `position`: their memory may be used again."""
+        roots = self._used_up.get(position, [])
+        return [root for root in roots if root not in self._kept and root not in self._parts]
 
     def _may_overwrite(self, node: Node, target: int) -> bool:
         """Return whether the result of `node` may be written over the input `target`, not read any more."""
@@ -210,18 +219,21 @@ class _Memory:
 
     def __init__(self) -> None:
         self._taken: dict[int, Array] = {}
-        self._free: dict[int, list[Array]] = {}
+        self._free: list[Array] = []
         self._wholes: dict[int, Array] = {}
 
     def take(self, position: int, nbytes: int, over: int | None) -> Array:
         """Return memory for the result of the node at `position`: that of node `over`, or free or new."""
         if over is not None:
             self._taken[position] = self._taken.pop(over)
-        elif self._free.get(nbytes):
-            self._taken[position] = self._free[nbytes].pop()
         else:
-            self._taken[position] = np.empty(nbytes, np.uint8)
-        return self._taken[position]
+            fitting = [number for number, memory in enumerate(self._free) if memory.nbytes >= nbytes]
+            if fitting:
+                smallest = min(fitting, key=lambda number: self._free[number].nbytes)
+                self._taken[position] = self._free.pop(smallest)
+            else:
+                self._taken[position] = np.empty(nbytes, np.uint8)
+        return self._taken[position][:nbytes]
 
     def has(self, root: int) -> bool:
         """Return whether the memory of a node was taken here."""
@@ -230,8 +242,12 @@ class _Memory:
     def give_back(self, root: int) -> None:
         """Free the memory of a node, unless another was put over it."""
         if root in self._taken:
-            memory = self._taken.pop(root)
-            self._free.setdefault(memory.nbytes, []).append(memory)
+            self._free.append(self._taken.pop(root))
+
+    def give_all_back(self) -> None:
+        """Free the memory of all nodes."""
+        for root in list(self._taken):
+            self.give_back(root)
 
     def part(self, whole: int, nodes: Sequence[Node], start: int, nbytes: int) -> Array:
         """Return `nbytes` bytes from `start` of the memory of the node `whole`, which is given once."""
@@ -282,9 +298,8 @@ def _parts(tape: Tape, needed: Iterable[int], kept: set[int]) -> dict[int, tuple
                 or root in kept
                 or root == position
                 or form.dtype != node.form.dtype
-                or form.nbytes != nodes[one.position].form.nbytes
-                or not (form.is_in_rows and nodes[one.position].form.is_in_rows)
-                or nodes[root].function is np.concatenate
+                or not (nodes[root].is_whole and nodes[one.position].is_whole)
+                or nodes[root].function in (np.concatenate, counted)
                 or tape.loop_around(root) != tape.loop_around(position)
             ):
                 break
@@ -299,6 +314,6 @@ def _in_one_piece(node: Node) -> bool:
     """Return whether what `node` concatenates lies one part after another in its result."""
     axis = node.options.get("axis", node.arguments[1] if len(node.arguments) > 1 else 0)
     form = node.form
-    if not isinstance(axis, int) or not form.is_in_rows:
+    if not isinstance(axis, int) or not node.is_whole:
         return False
     return all(length == 1 for length in form.shape[: axis % len(form.shape)])

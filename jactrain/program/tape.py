@@ -39,12 +39,6 @@ class Form(NamedTuple):
         """The bytes that the entries take."""
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
-    @property
-    def is_in_rows(self) -> bool:
-        """Whether entries follow each other in memory as their indices do, the last axis fastest."""
-        longer = [axis for axis in self.axes if self.shape[axis] > 1]
-        return longer == sorted(longer)
-
     def within(self, memory: Array) -> Array:
         """Return an array of this form in `memory`, bytes."""
         slow_to_fast = memory.view(self.dtype).reshape([self.shape[axis] for axis in self.axes])
@@ -60,7 +54,8 @@ class Result(NamedTuple):
 class Node(NamedTuple):
     """One call, or an input if `function` is None.
 
-    root: the node in whose memory the result lies, this one unless the result is a view.
+    root: the node in whose memory the result lies, this one unless the result is a view. is_whole: whether it
+    has all entries of the root, which lie in memory as its own indices do, the last axis fastest.
     """
 
     function: Callable[..., Any] | None
@@ -68,6 +63,7 @@ class Node(NamedTuple):
     options: dict[str, Any]
     form: Form
     root: int
+    is_whole: bool
 
     def operands(self) -> list[int]:
         """Return the positions of the results that the call reads."""
@@ -78,13 +74,14 @@ class Node(NamedTuple):
 class Loop(NamedTuple):
     """Nodes `start` to `stop`, done `pieces` times: the first is what counts, the last gathers the results.
 
-    The count is of `width` numbers at a time.
+    The count is of `width` numbers at a time. is_shared: whether pieces may be done at the same time.
     """
 
     start: int
     stop: int
     pieces: int
     width: int
+    is_shared: bool
 
 
 class Tape:
@@ -93,40 +90,39 @@ class Tape:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.loops: list[Loop] = []
+        self._values: list[Array] = []
         self._is_looping = False
 
     def input(self, value: Array) -> StandIn:
         """Note an input, and return a stand-in for it."""
-        self.nodes.append(Node(None, (), {}, Form.of(value), len(self.nodes)))
-        return StandIn(self, value, len(self.nodes) - 1)
+        return self._noted(None, (), {}, value, len(self.nodes))
 
-    def loop(self, function: Callable[[Array], Any], count: int, width: int) -> Any:
+    def loop(self, function: Callable[[Array], Any], count: int, width: int, is_shared: bool) -> Any:
         """Note `function` of the numbers 0 to `count - 1`, `width` at a time, once for all whole pieces."""
         pieces = count // width
         if self._is_looping or pieces < 2:
             found = [function(np.arange(start, stop)) for start, stop in ranges(count, width)]
         else:
-            found = [self._looped(function, pieces, width)]
+            found = [self._looped(function, pieces, width, is_shared)]
             if pieces * width < count:
                 found.append(function(np.arange(pieces * width, count)))
         return found[0] if len(found) == 1 else np.concatenate(found)
 
-    def _looped(self, function: Callable[[Array], Any], pieces: int, width: int) -> StandIn:
+    def _looped(self, function: Callable[[Array], Any], pieces: int, width: int, is_shared: bool) -> StandIn:
         numbers = np.arange(width)
-        start = len(self.nodes)
-        self.nodes.append(Node(_counted, (), {}, Form.of(numbers), start))
+        counter = self._noted(counted, (), {}, numbers, len(self.nodes))
         self._is_looping = True
         try:
-            piece = function(StandIn(self, numbers, start))
+            piece = function(counter)
         finally:
             self._is_looping = False
         if not isinstance(piece, StandIn):
             raise UnrecordableError("a loop's result does not depend on the inputs")
-        whole = np.empty((pieces * width, *piece.shape[1:]), piece.dtype)
-        stop = len(self.nodes)
-        self.nodes.append(Node(_gathered, (Result(start), Result(piece.position)), {}, Form.of(whole), stop))
-        self.loops.append(Loop(start, stop, pieces, width))
-        return StandIn(self, whole, stop)
+        whole = np.concatenate([piece.value] * pieces)
+        read = (Result(counter.position), Result(piece.position))
+        gathered = self._noted(gathered_pieces, read, {}, whole, len(self.nodes))
+        self.loops.append(Loop(counter.position, gathered.position, pieces, width, is_shared))
+        return gathered
 
     def loop_around(self, position: int) -> Loop | None:
         """Return the loop that the node at `position` is done in; the one that gathers is behind it."""
@@ -146,16 +142,32 @@ class Tape:
         value = np.asarray(value)
         position = len(self.nodes)
         root = next((one.root for one in stand_ins if np.may_share_memory(one.value, value)), position)
-        self.nodes.append(Node(function, tuple(noted), noted_options, Form.of(value), root))
+        return self._noted(function, tuple(noted), noted_options, value, root)
+
+    def _noted(
+        self,
+        function: Callable[..., Any] | None,
+        arguments: tuple[Any, ...],
+        options: dict[str, Any],
+        value: Array,
+        root: int,
+    ) -> StandIn:
+        """Add a node with this result, and return a stand-in for it."""
+        position = len(self.nodes)
+        self._values.append(value)
+        whole = self._values[root]
+        same_entries = value.ctypes.data == whole.ctypes.data and value.nbytes == whole.nbytes
+        is_whole = bool(value.flags.c_contiguous and same_entries)
+        self.nodes.append(Node(function, arguments, options, Form.of(value), root, is_whole))
         return StandIn(self, value, position)
 
 
-def _counted() -> NoReturn:
+def counted() -> NoReturn:
     """Stand for the numbers of a loop, which a program writes itself."""
     raise TypeError("a program counts by itself")
 
 
-def _gathered(numbers: Array, piece: Array) -> NoReturn:
+def gathered_pieces(numbers: Array, piece: Array) -> NoReturn:
     """Stand for the results of a loop, which a program gathers itself."""
     raise TypeError("a program gathers by itself")
 

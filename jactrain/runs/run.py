@@ -16,6 +16,7 @@ from jactrain.arrays import Array
 from jactrain.config.build import build
 from jactrain.config.files import load_document, located
 from jactrain.config.models import Config
+from jactrain.config.noting import located_at
 from jactrain.config.resolved import resolved_yaml
 from jactrain.errors import DivergedError
 from jactrain.files import as_json, write_bytes, write_text
@@ -110,6 +111,8 @@ def run(
         with located(document):
             return run(config, runs, given=document.data, listeners=listeners)
     experiment = build(config)
+    with located_at(("engine",), config.engine.kind):
+        engine = experiment.engine.facts(experiment)
     directory = RunDirectory.create(Path(runs), config.name)
     resolved = resolved_yaml(config)
     write_text(directory.resolved_config, resolved)
@@ -118,7 +121,7 @@ def run(
         "name": config.name,
         "started": _now(),
         "examples": _examples(experiment),
-        "engine": experiment.engine.facts(experiment),
+        "engine": engine,
         **provenance(config.seed, Path.cwd()),
     }
     _write_meta(directory, meta, "running")

@@ -16,6 +16,7 @@ from jactrain.arrays import Array
 from jactrain.modes.base import Mode
 from jactrain.modes.gradients import GradientFunction
 from jactrain.objective import Objective
+from jactrain.optimizers.base import Optimizer
 from jactrain.registry import Component, Registry
 
 if TYPE_CHECKING:
@@ -28,10 +29,12 @@ class Engine(Component, ABC):
     """Base of all engines."""
 
     @abstractmethod
-    def require(self, mode: Mode, objective: Objective, examples: int, dtype: object) -> None:
+    def require(
+        self, mode: Mode, objective: Objective, optimizer: Optimizer, examples: int, dtype: object
+    ) -> None:
         """Raise a UsageError, in words, if this machine or the engine cannot train so.
 
-        For a `mode` on batches of `examples` examples with parameters of `dtype`, before anything is trained.
+        By `mode` and `optimizer`, on batches of `examples` examples with parameters of `dtype`.
         """
 
     @abstractmethod

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from jactrain.arrays import Array
+from jactrain.errors import UnrecordableError
 from jactrain.linearization import Work
-from jactrain.modes.base import Plan
-from jactrain.modes.gradients import GradientFunction, GradientOfArrays, arrays_of, leaves_of, noise_paths
+from jactrain.modes.gradients import GradientOfArrays, arrays_of, leaves_of, noise_paths
 from jactrain.optimizers.base import State
 from jactrain.program import record_on
 from jactrain.training.batches import Draw
@@ -63,23 +63,30 @@ class Step(Protocol):
 
 
 class PlainStep:
-    """A step rule by rule, by any mode and optimizer."""
+    """A step rule by rule, by any mode and optimizer, on batches of one size.
 
-    def __init__(self, experiment: Experiment, point: Point, gradients: GradientFunction) -> None:
-        self._experiment, self._point, self._gradients = experiment, point, gradients
+    is_new: whether nobody tried to record it.
+    """
+
+    def __init__(self, experiment: Experiment, point: Point, examples: int) -> None:
+        self.experiment, self.point = experiment, point
+        self.plan = experiment.mode.prepare(experiment.objective, examples, experiment.dtype)
         self.gradient: Array = point.parameters
         self.work = Work()
-        self.is_to_be_recorded = True
+        self.is_new = True
 
     def differentiate(self, draw: Draw, rng: np.random.Generator) -> tuple[Any, Any]:
         """Return the loss of the batch, and the gradient's squared length."""
-        result = self._gradients(self._point.parameters, draw.batch(self._experiment), rng)
+        experiment, plan = self.experiment, self.plan
+        result = plan.mode.value_and_gradient(
+            experiment.objective, self.point.parameters, draw.batch(experiment), plan, rng
+        )
         self.gradient, self.work = result.gradient, result.work
         return result.value, self.gradient.dot(self.gradient)
 
     def update(self, rate: float) -> None:
         """Move the parameters along the gradient."""
-        point, optimizer = self._point, self._experiment.optimizer
+        point, optimizer = self.point, self.experiment.optimizer
         parameters, state = optimizer.step(
             np, point.optimizer, point.parameters, self.gradient, point.parameters.dtype.type(rate)
         )
@@ -92,10 +99,13 @@ class RecordedStep:
     Raises UnrecordableError if a rule of the network, the loss or the optimizer does not allow it.
     """
 
-    def __init__(self, experiment: Experiment, point: Point, plan: Plan, work: Work, draw: Draw) -> None:
-        """Record for batches like that of `draw`; `work` is what a gradient takes."""
+    def __init__(self, plain: PlainStep, draw: Draw) -> None:
+        """Record what `plain` does for batches like that of `draw`; it did it once, and knows the work."""
+        if not plain.plan.computed_by.mode.recordable:
+            raise UnrecordableError(f"mode {plain.plan.mode.label} does not do the same calls every time")
+        experiment, point = plain.experiment, plain.point
         x, targets, _ = experiment.training
-        function = GradientOfArrays(plan, noise_paths(draw.noise))
+        function = GradientOfArrays(plain.plan, noise_paths(draw.noise))
 
         def differentiated(*arrays: Array) -> tuple[Array, ...]:
             value, gradient, _ = function(*arrays)
@@ -118,7 +128,7 @@ class RecordedStep:
         read = [point.parameters, self.gradient, self._rate, *point.optimizer.values()]
         stored = {0: 0} | {1 + number: 3 + number for number in range(len(names))}
         self._update = record_on(updated, read, stored)
-        self.work = work
+        self.work = plain.work
 
     def differentiate(self, draw: Draw, rng: np.random.Generator) -> tuple[Any, Any]:
         """Return the loss of the batch, and the gradient's squared length."""
@@ -143,9 +153,9 @@ class ComparedStep:
     That uncovers rules with a state, or results that the recorder cannot see to depend on values.
     """
 
-    def __init__(self, recorded: RecordedStep, plain: PlainStep, point: Point) -> None:
+    def __init__(self, recorded: RecordedStep, plain: PlainStep) -> None:
         self.chosen: Step = plain
-        self._recorded, self._plain, self._point = recorded, plain, point
+        self._recorded, self._plain, self._point = recorded, plain, plain.point
 
     @property
     def gradient(self) -> Array:

@@ -20,14 +20,18 @@ from jactrain.layers.base import Product
 from jactrain.layers.dropout import Dropout
 from jactrain.layers.linear import Linear
 from jactrain.layers.tanh import Tanh
+from jactrain.losses.mean_absolute_error import MeanAbsoluteError
 from jactrain.losses.mean_squared_error import MeanSquaredError
 from jactrain.modes import modes
+from jactrain.modes.reverse import Reverse
 from jactrain.network import Network
 from jactrain.objective import Batch, Objective
-from jactrain.training.compiled import programs
+from jactrain.optimizers.sgd import SGD
+from jactrain.training.compiled import execution, programs
 from jactrain.training.compiled.devices import placement_for, tracing
 from jactrain.training.compiled.functions import TracedGradient
 from jactrain.training.compiled.programs import StepsProgram, sample_of
+from jactrain.training.events import Listener
 from jactrain.training.experiment import Part
 
 SMALL = "two layers, tanh"
@@ -65,7 +69,9 @@ def test_float32_stays_float32(optimizer):
 def test_the_dtypes_and_precision_of_others_stay_as_they_were(wide):
     with jax.enable_x64(wide), jax.default_matmul_precision("tensorfloat32"):
         experiment = training_of(SMALL, "jax", epochs=1)
-        experiment.engine.require(experiment.mode, experiment.objective, 4, experiment.dtype)
+        experiment.engine.require(
+            experiment.mode, experiment.objective, experiment.optimizer, 4, experiment.dtype
+        )
         assert trained(experiment).parameters.dtype == np.float64
         gradient = experiment.engine.gradients(experiment.mode, experiment.objective)
         result = gradient(experiment.initial_parameters, experiment.first_batch(3), None)
@@ -81,9 +87,10 @@ def test_an_epoch_is_one_program_unless_its_batches_take_too_many_bytes(monkeypa
 
     def most(size):
         with tracing():
-            return StepsProgram(experiment, size, placement_for(4, 1, distributed=False), divided=True).most
+            here = placement_for(4, 1, distributed=False)
+            return StepsProgram(experiment, size, here, divided=True, most=7).most
 
-    assert [most(4), most(2)] == [7, 1]
+    assert [most(4), most(2)] == [7, 7]
     parameters, outputs, hidden = experiment.network.size, 2, 5
     step = 8 * (4 * (3 + outputs + hidden) + parameters)  # inputs, targets, noise; a direction
     for given, expected in ((3 * step, 3), (4 * step - 1, 3), (step - 1, 1)):
@@ -140,13 +147,17 @@ def test_a_rule_that_looks_at_values_is_named_before_training(mode, product):
     with pytest.raises(
         UnsupportedError, match=rf"cannot trace {product} of mine \(Looking\): .*; write it with"
     ):
-        experiment.engine.require(experiment.mode, experiment.objective, 4, experiment.dtype)
+        experiment.engine.require(
+            experiment.mode, experiment.objective, experiment.optimizer, 4, experiment.dtype
+        )
 
 
 @pytest.mark.parametrize(("mode", "product"), [("forward", Product.VJP), ("reverse", Product.JVP)])
 def test_a_rule_that_the_mode_does_not_use_may_look_at_values(mode, product):
     experiment = with_layers(training_of(SMALL, "jax", mode=mode), Linear(units=4), broken(product))
-    experiment.engine.require(experiment.mode, experiment.objective, 4, experiment.dtype)
+    experiment.engine.require(
+        experiment.mode, experiment.objective, experiment.optimizer, 4, experiment.dtype
+    )
 
 
 def test_a_loss_that_looks_at_values_is_named_before_training():
@@ -157,15 +168,69 @@ def test_a_loss_that_looks_at_values_is_named_before_training():
     experiment = training_of(SMALL, "jax")
     objective = Objective(experiment.network, looking())
     with pytest.raises(UnsupportedError, match="cannot trace forward of the loss mean_squared_error: "):
-        experiment.engine.require(experiment.mode, objective, 4, experiment.dtype)
+        experiment.engine.require(experiment.mode, objective, experiment.optimizer, 4, experiment.dtype)
+
+
+def test_an_optimizer_that_looks_at_values_is_named_before_training():
+    def update(self, xp, state, parameters, gradient, learning_rate):
+        return (parameters if gradient[0] > 0 else parameters - gradient), state
+
+    looking = type("Looking", (SGD,), {"__doc__": "An optimizer.", "update": update})
+    experiment = training_of(SMALL, "jax")
+    with pytest.raises(UnsupportedError, match=r"cannot trace the step of optimizer sgd: .*; write it with"):
+        experiment.engine.require(experiment.mode, experiment.objective, looking(), 4, experiment.dtype)
+
+
+def test_a_mode_that_looks_at_what_it_draws_is_named_before_training():
+    class Choosing(Reverse):
+        """A mode."""
+
+        def differentiate(self, objective, parameters, batch, decision, rng):
+            result = super().differentiate(objective, parameters, batch, decision, rng)
+            return result if rng.standard_normal(2)[0] > 0 else result._replace(gradient=-result.gradient)
+
+    experiment = training_of(SMALL, "jax")
+    with pytest.raises(UnsupportedError, match="cannot trace mode reverse: "):
+        experiment.engine.require(Choosing(), experiment.objective, experiment.optimizer, 4, experiment.dtype)
+
+
+@QUICK
+def test_listeners_that_hear_every_step_do_not_gather_an_epoch_each_time(monkeypatch):
+    given = []
+
+    class Watching(StepsProgram):
+        def __call__(self, state, examples, steps):
+            given.append((self.most, len(steps.order)))
+            return super().__call__(state, examples, steps)
+
+    monkeypatch.setattr(execution, "StepsProgram", Watching)
+    listener = Listener()
+    listener.every = 2
+    trained(training_of(SMALL, "jax", batches=5, epochs=1), listener)
+    assert given == [(2, 2), (2, 2), (2, 1)]
+
+
+@QUICK
+def test_a_state_that_overflows_is_no_divergence_and_no_reason_to_go_step_by_step(monkeypatch):
+    optimizer = {"rmsprop": {"learning_rate": 1e-30}}
+    experiment = with_layers(training_of(SMALL, "jax", optimizer=optimizer), Linear(units=2))
+    experiment = replace(experiment, objective=Objective(experiment.network, MeanAbsoluteError()))
+    x, targets, y = experiment.training
+    experiment = replace(experiment, training=Part(1e170 * x, targets, y))  # whose squares are beyond float64
+    one_by_one = []
+    monkeypatch.setattr(execution, "require_finite_gradient", lambda *_: one_by_one.append(_))
+    state = trained(experiment)
+    assert not np.isfinite(state.optimizer["mean_square"]).all()
+    assert np.isfinite(state.parameters).all()
+    assert not one_by_one
 
 
 @pytest.mark.parametrize("case", NETWORKS[::6], ids=lambda case: case.name)
-def test_no_network_of_the_table_is_refused(case):
+def test_networks_of_the_table_are_not_refused(case):
     for mode in ("reverse", "forward", "finite_difference", "spsa"):
         experiment = training_of(case, "jax", mode=mode)
-        asked = (experiment.mode, experiment.objective, case.examples, experiment.dtype)
-        experiment.engine.require(*asked)
+        objective, optimizer = experiment.objective, experiment.optimizer
+        experiment.engine.require(experiment.mode, objective, optimizer, case.examples, experiment.dtype)
 
 
 # ------------------------------------------------------------------------------------ devices and processes

@@ -173,3 +173,41 @@ def test_a_sum_that_overflows_is_no_divergence(experiment: Callable) -> None:
     state = TrainingState.start(experiment())
     with np.errstate(over="ignore"):
         require_finite_gradient(1.0, np.array([1e308, 1e308]), state)
+
+
+def test_a_training_that_is_interrupted_leaves_the_point_that_its_step_says(experiment: Callable) -> None:
+    class Interrupting(History):
+        def on_step(self, state: TrainingState, batch: Batch, result: GradientResult) -> None:
+            super().on_step(state, batch, result)
+            if state.step == 7:
+                raise KeyboardInterrupt
+
+    whole, history = History(), Interrupting()
+    trained(experiment(), whole)
+    toy = experiment()
+    state = TrainingState.start(toy)
+    with pytest.raises(KeyboardInterrupt):
+        train(toy, state, [history])
+    assert (state.epoch, state.step) == (2, 7)
+    np.testing.assert_array_equal(state.parameters, whole.points[7])
+
+
+def test_an_error_within_a_step_leaves_the_point_before_it(
+    experiment: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, calls = History(), []
+    trained(experiment(), whole)
+    toy = experiment()
+    state = TrainingState.start(toy)
+
+    def failing(value: object, square: object) -> bool:
+        calls.append(value)
+        if len(calls) == 6:
+            raise MemoryError
+        return True
+
+    monkeypatch.setattr(numpy_engine, "is_finite", failing)
+    with pytest.raises(MemoryError):
+        train(toy, state)
+    assert state.step == 5
+    np.testing.assert_array_equal(state.parameters, whole.points[5])

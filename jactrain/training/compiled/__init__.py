@@ -1,1 +1,1 @@
-"""The JAX engine: rules traced into compiled programs. Only this package imports JAX."""
+"""The JAX engine: rules traced into compiled programs. Beside `arrays`, only this package imports JAX."""

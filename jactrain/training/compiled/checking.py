@@ -15,13 +15,16 @@ from jactrain.layers.base import Layer, Product
 from jactrain.modes.base import Mode
 from jactrain.modes.gradients import noise_tree
 from jactrain.objective import Batch, Objective
+from jactrain.optimizers.base import Optimizer
 from jactrain.training.compiled.devices import first_line
 from jactrain.training.compiled.functions import Sample, TracedGradient
 from jactrain.training.compiled.programs import sample_of
 
 
-def require_traceable(mode: Mode, objective: Objective, examples: int, dtype: np.dtype[Any]) -> None:
-    """Raise UnsupportedError, naming dtype, layer or mode, where a gradient of such a batch is not traced."""
+def require_traceable(
+    mode: Mode, objective: Objective, optimizer: Optimizer, examples: int, dtype: np.dtype[Any]
+) -> None:
+    """Raise UnsupportedError, naming dtype, layer, mode or optimizer, where a step is not traced."""
     device = jax.devices()[0]
     if dtype == np.float64 and device.platform in ("tpu", "METAL"):
         raise UnsupportedError(
@@ -30,10 +33,12 @@ def require_traceable(mode: Mode, objective: Objective, examples: int, dtype: np
     sample = _zeros(objective, examples, dtype)
     try:
         TracedGradient(mode, objective, sample, dtype)
+        _trace_update(optimizer, objective.network.size, dtype)
     except UnsupportedError:
         raise
     except Exception as error:  # a rule from elsewhere may do anything
         trouble = _untraceable_rule(mode, objective, sample, dtype)
+        trouble = trouble or _untraceable_update(optimizer, objective.network.size, dtype)
         trouble = trouble or f"mode {mode.label}: {first_line(error)}"
         raise UnsupportedError(
             f"engine jax cannot trace {trouble}; write it with operators and functions of `xp`, or choose "
@@ -71,6 +76,21 @@ def _untraceable_rule(mode: Mode, objective: Objective, sample: Sample, dtype: n
         jax.eval_shape(lambda outputs: objective.loss.forward(jnp, outputs, sample.targets)[0], x)
     except Exception as error:
         return f"forward of the loss {objective.loss.kind}: {first_line(error)}"
+    return None
+
+
+def _trace_update(optimizer: Optimizer, size: int, dtype: np.dtype[Any]) -> None:
+    vector, rate = jax.ShapeDtypeStruct((size,), dtype), jax.ShapeDtypeStruct((), dtype)
+    state = optimizer.initial_state(np, np.zeros(size, dtype))
+    jax.eval_shape(lambda *given: optimizer.step(jnp, *given), state, vector, vector, rate)
+
+
+def _untraceable_update(optimizer: Optimizer, size: int, dtype: np.dtype[Any]) -> str | None:
+    """Return the trouble that the optimizer's step makes; None if it can be traced."""
+    try:
+        _trace_update(optimizer, size, dtype)
+    except Exception as error:
+        return f"the step of optimizer {optimizer.kind}: {first_line(error)}"
     return None
 
 

@@ -33,7 +33,7 @@ class JaxExecution(Execution):
         super().__init__()
         self._experiment = experiment
         self._devices, self._distributed = devices, distributed
-        self._programs: dict[int, StepsProgram] = {}
+        self._programs: dict[tuple[int, int], StepsProgram] = {}
         self._evaluation: Callable[..., Any] | None = None
 
     def __enter__(self) -> Self:
@@ -59,7 +59,9 @@ class JaxExecution(Execution):
         """Take the steps of one epoch, in as few programs as the listeners and memory let it be."""
         start = perf_counter()
         for block in in_batches(shuffled(self._experiment, state), self._experiment.settings.batch_size):
-            program = self._program(block.shape[1])
+            program = self._program(
+                block.shape[1], min([len(block), *(listener.every for listener in listening)])
+            )
             taken = 0
             while taken < len(block):
                 # A listener is due before the first step of a program, or not at all.
@@ -86,12 +88,17 @@ class JaxExecution(Execution):
         outputs, losses = zip(*found, strict=True)
         return np.concatenate(outputs), np.concatenate(losses)
 
-    def _program(self, size: int) -> StepsProgram:
-        """Return the program for batches of `size` examples; what is left over of an epoch is not divided."""
-        if size not in self._programs:
+    def _program(self, size: int, most: int) -> StepsProgram:
+        """Return the program for at most `most` batches of `size` examples.
+
+        What is left over of an epoch is not divided among devices.
+        """
+        if (size, most) not in self._programs:
             whole = size == self._experiment.settings.batch_size
-            self._programs[size] = StepsProgram(self._experiment, size, self._placement, divided=whole)
-        return self._programs[size]
+            self._programs[size, most] = StepsProgram(
+                self._experiment, size, self._placement, divided=whole, most=most
+            )
+        return self._programs[size, most]
 
     def _steps(self, state: TrainingState, program: StepsProgram, order: Array) -> Steps:
         """Return what steps on the examples `order` `(S, N)` are given, drawn by the state's generators."""
@@ -102,7 +109,7 @@ class JaxExecution(Execution):
         rates = [rate_at((state.step + number) / each, settings.epochs) for number in range(count)]
         noise = [
             leaves_of(experiment.network.draw_noise(state.random.noise, size, experiment.dtype))
-            for _ in range(count if program.is_noisy else 0)
+            for _ in range(count if program.paths else 0)
         ]
         requests = program.gradient.requests
         drawn = [
@@ -138,13 +145,14 @@ class JaxExecution(Execution):
         if bool(reached.is_finite):
             self._arrive(state, reached, len(steps.order), program.gradient.multiply_adds)
             return
+        one = self._program(steps.order.shape[1], 1)
         for number in range(len(steps.order)):
             batch = self._batch(program, steps, number)
             drawn = [array[number] for array in steps.drawn]
             result = self._gradients.with_drawn(state.parameters, batch, drawn)
             require_finite_gradient(result.value, result.gradient, state)
-            reached = program(state, self._examples, steps.part(number, number + 1))
-            self._arrive(state, reached, 1, program.gradient.multiply_adds)
+            reached = one(state, self._examples, steps.part(number, number + 1))
+            self._arrive(state, reached, 1, one.gradient.multiply_adds)
 
     @staticmethod
     def _arrive(state: TrainingState, reached: Reached, steps: int, multiply_adds: int) -> None:

@@ -47,13 +47,17 @@ class TracedGradient:
         batch = [like(array) for array in (sample.x, sample.targets, *sample.noise)]
         jax.eval_shape(lambda *arrays: self._function(*arrays, rng=noting), parameters, *batch)
         self.requests = tuple(noting.requests)
+        if self.requests:  # a mode may look at what it draws, which is traced from here on
+            scratch = np.random.default_rng(0)
+            drawn = [like(np.asarray(request(scratch))) for request in self.requests]
+            jax.eval_shape(self, parameters, batch, drawn)
 
     def __call__(
         self, parameters: Array, batch: Sequence[Array], drawn: Sequence[Array]
     ) -> tuple[Array, Array]:
         """Return value and gradient `(P,)`; batch: x, targets, leaves of the noise; drawn: as requested."""
-        value, slope, _ = self._function(parameters, *batch, rng=Playing(drawn))
-        return value, slope
+        value, gradient, _ = self._function(parameters, *batch, rng=Playing(drawn))
+        return value, gradient
 
 
 class Steps(NamedTuple):
@@ -109,13 +113,18 @@ def steps_function(
         def step(reached: tuple[Any, ...]) -> tuple[Any, ...]:
             number, leaves, states, _ = reached
             batch = (own_x[number], own_targets[number], *(leaf[number] for leaf in noise))
-            value, slope = gradient(jnp.concatenate(leaves), batch, [array[number] for array in steps.drawn])
-            slopes = optimizer.clip(jnp, [slope[part] for part in parts])
-            updated = [
-                optimizer.step_clipped(jnp, own, leaf, part, steps.rates[number])
-                for part, leaf, own in zip(slopes, leaves, states, strict=True)
-            ]
-            return number + 1, [new for new, _ in updated], [own for _, own in updated], jnp.isfinite(value)
+            value, whole = gradient(jnp.concatenate(leaves), batch, [array[number] for array in steps.drawn])
+            is_finite, rate = jnp.isfinite(value), steps.rates[number]
+            if optimizer.entrywise:
+                parts_of_it = optimizer.clip(jnp, [whole[part] for part in parts])
+                updated = [
+                    optimizer.step_clipped(jnp, own, leaf, part, rate)
+                    for part, leaf, own in zip(parts_of_it, leaves, states, strict=True)
+                ]
+            else:  # whose parameters need not show that a gradient was not finite
+                is_finite = is_finite & jnp.isfinite(whole).all()
+                updated = [optimizer.step(jnp, states[0], leaves[0], whole, rate)]
+            return number + 1, [new for new, _ in updated], [own for _, own in updated], is_finite
 
         def goes_on(reached: tuple[Any, ...]) -> Array:
             return (reached[0] < count) & reached[3]
@@ -125,8 +134,8 @@ def steps_function(
         start = (0, leaves, states, jnp.array(True))
         _, leaves, states, is_finite = jax.lax.while_loop(goes_on, step, start)
         # Of the parts: what is put together is not to be read entry by entry, which takes 30 ns each.
-        for array in (*leaves, *(array for own in states for array in own.values())):
-            is_finite = is_finite & jnp.isfinite(array).all()
+        for leaf in leaves:
+            is_finite = is_finite & jnp.isfinite(leaf).all()
         parameters = whole(jnp.concatenate(leaves))
         state = {
             name: jnp.concatenate([own[name] for own in states])

@@ -25,15 +25,19 @@ _GIVEN = 2**28
 class StepsProgram:
     """The compiled steps on batches of one size.
 
-    most: how many it takes at once. is_noisy: whether steps are given noise, whose leaves lie at `paths`.
+    most: how many it takes at once. paths: where in the noise of a step its leaves lie.
     """
 
-    def __init__(self, experiment: Experiment, size: int, placement: Placement, divided: bool) -> None:
-        """Prepare for batches of `size` examples, `divided` among the devices or whole on each."""
+    def __init__(
+        self, experiment: Experiment, size: int, placement: Placement, divided: bool, most: int
+    ) -> None:
+        """Prepare for `most` batches of `size` examples, `divided` among the devices or whole on each.
+
+        For fewer, if they take more memory than programs are given.
+        """
         sample = sample_of(_first_batch(experiment, size))
         self._placement = placement
         self.paths = sample.paths
-        self.is_noisy = bool(sample.paths)
         self.gradient = TracedGradient(experiment.mode, experiment.objective, sample, experiment.dtype)
         self._axes = (None, AXIS) if divided and placement.is_divided else ()
         sharding = placement.sharding(*self._axes) if self._axes else None
@@ -42,8 +46,7 @@ class StepsProgram:
         scratch = np.random.default_rng(0)
         drawn = [request(scratch) for request in self.gradient.requests]
         given = sum(array.nbytes for array in (sample.x, sample.targets, *sample.noise, *drawn))
-        steps = len(experiment.training.x) // size if size == experiment.settings.batch_size else 1
-        self.most = max(1, min(steps, _GIVEN // given))
+        self.most = max(1, min(most, _GIVEN // given))
 
     def __call__(self, state: TrainingState, examples: tuple[Any, Any], steps: Steps) -> Reached:
         """Return the point behind `steps`, at most `most`."""

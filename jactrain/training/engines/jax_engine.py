@@ -12,6 +12,7 @@ from jactrain.errors import UnsupportedError
 from jactrain.modes.base import Mode
 from jactrain.modes.gradients import GradientFunction
 from jactrain.objective import Objective
+from jactrain.optimizers.base import Optimizer
 from jactrain.training.engine import Engine, engines
 from jactrain.training.experiment import Experiment
 
@@ -36,8 +37,13 @@ class JaxEngine(Engine):
         "variables JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID.",
     )
 
-    def require(self, mode: Mode, objective: Objective, examples: int, dtype: Any) -> None:
-        """Raise UnsupportedError or OptionError where JAX, a device, or a rule that it traces is missing."""
+    def require(
+        self, mode: Mode, objective: Objective, optimizer: Optimizer, examples: int, dtype: Any
+    ) -> None:
+        """Raise UnsupportedError or OptionError where JAX, a device, or a rule that it traces is missing.
+
+        The devices of several processes are only known when these have joined, at the start of the training.
+        """
         if find_spec("jax") is None:
             raise UnsupportedError(
                 "engine jax needs JAX, which is not installed: pip install 'jactrain[jax]', or choose "
@@ -47,8 +53,9 @@ class JaxEngine(Engine):
         from jactrain.training.compiled.devices import placement_for, tracing
 
         with tracing():
-            placement_for(examples, self.devices, self.distributed)
-            require_traceable(mode, objective, examples, np.dtype(dtype))
+            if not self.distributed:
+                placement_for(examples, self.devices, self.distributed)
+            require_traceable(mode, objective, optimizer, examples, np.dtype(dtype))
 
     def start(self, experiment: Experiment) -> JaxExecution:
         """Return an execution; nothing is compiled before its first epoch."""

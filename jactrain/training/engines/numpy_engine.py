@@ -14,6 +14,7 @@ from jactrain.arrays import Array, Path
 from jactrain.modes.base import GradientResult, Mode
 from jactrain.modes.gradients import GradientFunction, Gradients, noise_paths
 from jactrain.objective import Objective
+from jactrain.optimizers.base import Optimizer
 from jactrain.program.loops import at_most, cores
 from jactrain.training.batches import Draw, draws, steps_per_epoch
 from jactrain.training.divergence import is_finite, require_finite_gradient
@@ -38,7 +39,9 @@ class NumpyEngine(Engine):
         "size is worth, at most one a core.",
     )
 
-    def require(self, mode: Mode, objective: Objective, examples: int, dtype: object) -> None:
+    def require(
+        self, mode: Mode, objective: Objective, optimizer: Optimizer, examples: int, dtype: object
+    ) -> None:
         """Take everything."""
 
     def start(self, experiment: Experiment) -> NumpyExecution:
@@ -72,7 +75,6 @@ class NumpyExecution(Execution):
         self._experiment = experiment
         self._limit = threads
         self._threads = threads or worthwhile_threads(experiment)
-        self._gradients = Gradients(experiment.mode, experiment.objective)
         self._point: Point | None = None
         self._steps: dict[tuple[int, tuple[Path, ...]], Step] = {}
 
@@ -81,7 +83,7 @@ class NumpyExecution(Execution):
         from threadpoolctl import threadpool_limits  # looks through the libraries that are loaded
 
         self.lasting.enter_context(threadpool_limits(self._threads, user_api="blas"))
-        self.lasting.enter_context(at_most(self._limit))
+        self.lasting.enter_context(at_most(self._limit, self._threads))
         return self
 
     def train_epoch(self, state: TrainingState, listening: Sequence[Listener] = ()) -> None:
@@ -91,24 +93,26 @@ class NumpyExecution(Execution):
         start = perf_counter()
         point = self._point_of(state)
         steps = steps_per_epoch(experiment)
-        for draw in draws(experiment, state):
-            step = self._step(draw, point)
-            value, square = step.differentiate(draw, state.random.mode)
-            if not is_finite(value, square):
-                point.leave(state)
-                require_finite_gradient(value, step.gradient, state)
-            for listener in listening:
-                if state.step % listener.every == 0:
-                    point.leave(state)
-                    paused = perf_counter()
-                    result = GradientResult(value, step.gradient.copy(), replace(step.work))
-                    listener.on_step(state, draw.batch(experiment), result)
-                    start += perf_counter() - paused
-            step.update(rate_at(state.step / steps, settings.epochs))
-            state.step += 1
-            state.multiply_adds += step.work.multiply_adds
-        point.leave(state)
-        state.seconds += perf_counter() - start
+        try:
+            for draw in draws(experiment, state):
+                step = self._step(draw, point)
+                value, square = step.differentiate(draw, state.random.mode)
+                if not is_finite(value, square):
+                    require_finite_gradient(value, step.gradient, state)
+                for listener in listening:
+                    if state.step % listener.every == 0:
+                        point.leave(state)
+                        paused = perf_counter()
+                        result = GradientResult(value, step.gradient.copy(), replace(step.work))
+                        listener.on_step(state, draw.batch(experiment), result)
+                        start += perf_counter() - paused
+                step.update(rate_at(state.step / steps, settings.epochs))
+                state.step += 1
+                state.multiply_adds += step.work.multiply_adds
+        finally:
+            # However it ends: the state is the point that its step says.
+            point.leave(state)
+            state.seconds += perf_counter() - start
 
     def outputs_and_losses(self, parameters: Array, part: Part) -> tuple[Array, Array]:
         """Return the outputs `(N, m)` and the examples' losses `(N,)`."""
@@ -127,18 +131,11 @@ class NumpyExecution(Execution):
         key = (len(draw.indices), noise_paths(draw.noise))
         found = self._steps.get(key)
         if found is None:
-            found = self._steps[key] = PlainStep(self._experiment, point, self._gradients)
-        elif isinstance(found, PlainStep) and found.is_to_be_recorded:
-            found.is_to_be_recorded = False
+            found = self._steps[key] = PlainStep(self._experiment, point, len(draw.indices))
+        elif isinstance(found, PlainStep) and found.is_new:
+            found.is_new = False
             with suppress(Exception):  # whatever a rule from elsewhere does, it still runs as it is
-                found = self._steps[key] = self._recorded(draw, point, found)
+                found = self._steps[key] = ComparedStep(RecordedStep(found, draw), found)
         elif isinstance(found, ComparedStep):
             found = self._steps[key] = found.chosen
         return found
-
-    def _recorded(self, draw: Draw, point: Point, plain: PlainStep) -> Step:
-        experiment = self._experiment
-        plan = experiment.mode.prepare(experiment.objective, len(draw.indices), experiment.dtype)
-        if not plan.computed_by.mode.recordable:
-            return plain
-        return ComparedStep(RecordedStep(experiment, point, plan, plain.work, draw), plain, point)
