@@ -31,6 +31,11 @@ class Placement:
     def __init__(self, devices: Sequence[Any]) -> None:
         self.devices = tuple(devices)
 
+    def facts(self) -> dict[str, Any]:
+        """Return JAX's version, the devices' names and the number of processes, as plain values."""
+        names = [f"{device.device_kind} {device.id}" for device in self.devices]
+        return {"jax": jax.__version__, "devices": names, "processes": jax.process_count()}
+
     @property
     def own(self) -> Any:
         """The first device of this process."""

@@ -69,7 +69,10 @@ class StepsProgram:
 
 
 class CompiledGradients:
-    """The gradient of `objective` by `mode` as JAX computes it, on one device, for batches of any size."""
+    """The gradient of `objective` by `mode` as JAX computes it, on one device, for batches of any size.
+
+    Its work is what the mode's plan predicts: how often a compiled rule is applied is not counted.
+    """
 
     def __init__(self, mode: Mode, objective: Objective) -> None:
         self._mode, self._objective = mode, objective

@@ -65,18 +65,10 @@ class JaxEngine(Engine):
 
     def facts(self, experiment: Experiment) -> dict[str, Any]:
         """Return JAX's version, and the devices."""
-        import jax
-
         from jactrain.training.compiled.devices import placement_for
 
         placement = placement_for(experiment.settings.batch_size, self.devices, self.distributed)
-        devices = [f"{device.device_kind} {device.id}" for device in placement.devices]
-        return {
-            "kind": self.kind,
-            "jax": jax.__version__,
-            "devices": devices,
-            "processes": jax.process_count(),
-        }
+        return {"kind": self.kind, **placement.facts()}
 
     def gradients(self, mode: Mode, objective: Objective) -> GradientFunction:
         """Return the gradient, compiled for each size of batch on one device."""
