@@ -41,7 +41,7 @@ _BESIDE: dict[str, dict[str, str]] = {
 _CALLS = (
     "JAX scanning an epoch, beside the NumPy engine on small networks: XLA compiles all steps of the epoch "
     "into one loop. NumPy pays about half a microsecond for each of its calls, whatever their size. The JAX "
-    "engine scans the same rules, and pays by compiling before its first step."
+    "engine loops over the same rules, and pays by compiling before its first step."
 )
 _LARGE = (
     "On 784-512-512-10 everyone waits for the same matrix products. What differs is whose library "
