@@ -12,6 +12,7 @@ from jactrain.cli.common import (
     Overrides,
     Plugins,
     cell,
+    echo_engine,
     echo_json,
     echo_table,
     load_plugins,
@@ -63,6 +64,7 @@ def command(
 
     load_plugins(plugins)
     config, document = load_document(config_path, overrides or ())
+    echo_engine(config)
     with located(document):
         experiment = build(config)
     part = experiment.training

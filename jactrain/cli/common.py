@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from jactrain.config.models import Config
+
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="A configuration file (YAML).")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 Overrides = Annotated[
@@ -48,6 +50,12 @@ def echo_json(value: Any) -> None:
     from jactrain.files import as_json
 
     typer.echo(as_json(value, indent=2))
+
+
+def echo_engine(config: Config) -> None:
+    """Say that a command computes by NumPy, where the configuration trains by another engine."""
+    if config.engine.kind != "numpy":
+        echo_notes([f"this command computes by NumPy; engine {config.engine.kind} is for run alone"])
 
 
 def echo_notes(notes: Iterable[str]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from jactrain.cli.common import ConfigPath, Json, Overrides, Plugins, echo_json, load_plugins
+from jactrain.cli.common import ConfigPath, Json, Overrides, Plugins, echo_engine, echo_json, load_plugins
 from jactrain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def command(
     _check(sizes is not None and scaling is None, "--sizes need --scaling, which says what grows; add it")
     _check(not 0 < budget < math.inf, f"--budget is a number of seconds above 0, not {budget:g}")
     config, document = load_document(config_path, overrides or ())
+    echo_engine(config)
     request = Request(
         modes_asked(modes) if modes else every_mode(config),
         examples,

@@ -12,6 +12,7 @@ from jactrain.cli.common import (
     Json,
     Overrides,
     Plugins,
+    echo_engine,
     echo_json,
     load_plugins,
     require_folder,
@@ -56,6 +57,7 @@ def command(
     require_folder(out)
     changes = [*(overrides or ()), *([f"mode={mode_text}", "agreement=null"] if mode_text else ())]
     config, document = load_document(config_path, changes)
+    echo_engine(config)
     with located(document):
         experiment = build(config)
     count = config.training.batch_size

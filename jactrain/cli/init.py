@@ -47,4 +47,7 @@ def command(
     if json:
         echo_json({"path": str(path), "template": template})
     else:
-        typer.echo(f"{path} written; train it with: jactrain run {path}")
+        if template == "csv":
+            typer.echo(f"{path} written; put your file and columns into it, then: jactrain validate {path}")
+        else:
+            typer.echo(f"{path} written; train it with: jactrain run {path}")

@@ -79,8 +79,10 @@ class ProgressListener(RunListener):
         if experiment.validation is not None:
             parts += f" and {len(experiment.validation.x)} validation"
         self._bar.add_task("training", total=self._epochs)
+        told = experiment.engine.told(experiment)
         self._line(
-            f"training {experiment.network.size:,} parameters by {experiment.mode.label} on {parts} examples",
+            f"training {experiment.network.size:,} parameters by {experiment.mode.label} on {parts} examples"
+            + (f", with {told}" if told else ""),
             always=True,
         )
         for note in experiment.notes:

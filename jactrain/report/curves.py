@@ -119,7 +119,7 @@ def _together(runs: Sequence[RunRecord], styles: dict[int, int], name: str, over
     caption = (
         f"At the end {low[1]} is lowest with {shown(low[0], unit)}, {high[1]} highest with "
         f"{shown(high[0], unit)}."
-        if low[0] != high[0]
+        if shown(low[0], unit) != shown(high[0], unit)
         else f"All end at {shown(low[0], unit)}."
     )
     if len(runs) > len(drawn):

@@ -45,6 +45,10 @@ class Engine(Component, ABC):
     def facts(self, experiment: Experiment) -> dict[str, Any]:
         """Return what a training's record says of what computes it: plain values, such as its threads."""
 
+    def told(self, experiment: Experiment) -> str:
+        """Return what people are told of it when a training starts: nothing, unless there is a choice."""
+        return ""
+
     @abstractmethod
     def gradients(self, mode: Mode, objective: Objective) -> GradientFunction:
         """Return the gradient of `objective` by `mode`, computed as this engine does."""

@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jactrain.arrays import Array
-from jactrain.errors import OptionError
+from jactrain.errors import OptionError, UnsupportedError
 
 # The axis of the mesh that the examples of a batch are divided along.
 AXIS = "examples"
@@ -35,6 +35,12 @@ class Placement:
         """Return JAX's version, the devices' names and the number of processes, as plain values."""
         names = [f"{device.device_kind} {device.id}" for device in self.devices]
         return {"jax": jax.__version__, "devices": names, "processes": jax.process_count()}
+
+    def told(self) -> str:
+        """Return the same in words, for people."""
+        there = len(jax.devices())
+        of_them = f"{len(self.devices)} of {there} devices" if there > 1 else "one device"
+        return f"jax {jax.__version__} on {of_them} ({self.devices[0].platform})"
 
     @property
     def own(self) -> Any:
@@ -67,7 +73,7 @@ def placement_for(examples: int, devices: int | None, distributed: bool) -> Plac
     """
     if distributed:
         _join()
-    there = jax.devices()
+    there = _there()
     if devices is None:
         count = max(n for n in range(1, len(there) + 1) if examples % n == 0)
         if distributed and count < len(there):
@@ -89,6 +95,17 @@ def placement_for(examples: int, devices: int | None, distributed: bool) -> Plac
             "devices",
         )
     return Placement(chosen)
+
+
+def _there() -> list[Any]:
+    """Return the devices that JAX finds; UnsupportedError where it cannot begin to use any."""
+    try:
+        return list(jax.devices())
+    except Exception as error:  # a backend that is not there raises what it likes
+        raise UnsupportedError(
+            f"JAX finds no device: {first_line(error) or type(error).__name__}; unset JAX_PLATFORMS if that "
+            "asks for one which is not there, or choose engine: numpy"
+        ) from None
 
 
 def on_host(array: Any) -> Array:

@@ -70,6 +70,12 @@ class JaxEngine(Engine):
         placement = placement_for(experiment.settings.batch_size, self.devices, self.distributed)
         return {"kind": self.kind, **placement.facts()}
 
+    def told(self, experiment: Experiment) -> str:
+        """Return JAX's version, and on how many devices of which kind it computes."""
+        from jactrain.training.compiled.devices import placement_for
+
+        return placement_for(experiment.settings.batch_size, self.devices, self.distributed).told()
+
     def gradients(self, mode: Mode, objective: Objective) -> GradientFunction:
         """Return the gradient, compiled for each size of batch on one device."""
         from jactrain.training.compiled.programs import CompiledGradients
