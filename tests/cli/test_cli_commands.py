@@ -70,7 +70,9 @@ def test_gradient_prints_its_file_last(jactrain: Callable, toy: Callable) -> Non
 def test_templates_are_valid(jactrain: Callable, folder: Path, template: str) -> None:
     (folder / "data.csv").write_text("rooms,price\n" + "".join(f"{n},{2 * n}\n" for n in range(40)))
     done = jactrain("init", "new.yaml", "--template", template)
-    assert (done.code, done.out) == (0, "new.yaml written; train it with: jactrain run new.yaml\n")
+    own_data = "put your file and columns into it, then: jactrain validate new.yaml"
+    told = own_data if template == "csv" else "train it with: jactrain run new.yaml"
+    assert (done.code, done.out) == (0, f"new.yaml written; {told}\n")
     assert jactrain("validate", "new.yaml").out == "new.yaml: valid\n"
 
 
