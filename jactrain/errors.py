@@ -89,7 +89,7 @@ class ShapeError(UsageError):
 
 
 class UnsupportedError(UsageError):
-    """A mode needs a product, or values at complex numbers, that a layer or the loss does not have."""
+    """A mode or an engine needs what a layer, the loss, an optimizer or this machine does not have."""
 
 
 class OptionError(UsageError):

@@ -85,6 +85,8 @@ def check_plans(config: Config, objective: Objective, agreement: Compared, examp
         with noting(mistakes, path, mode.kind):
             for size in sorted({min(size, largest) for size in sizes}, reverse=True):
                 mode.prepare(objective, size, np.dtype(config.dtype))
+    with noting(mistakes, ("optimizer",), config.optimizer.kind):
+        config.optimizer.require_form(config.dtype)
     if not mistakes:
         with noting(mistakes, ("engine",), config.engine.kind):
             config.engine.require(config.mode, objective, config.optimizer, batch, config.dtype)

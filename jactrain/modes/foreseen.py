@@ -25,12 +25,11 @@ class Noting:
     def draw(self, request: Request) -> Array:
         """Note a request, and return an array like those it will be answered with."""
         self.requests.append(request)
-        return request(self._scratch)
+        return np.asarray(request(self._scratch))
 
     def __getattr__(self, name: str) -> Callable[..., Array]:
         """Return a generator's method, noted when it is called."""
-        if name.startswith("_") or not hasattr(np.random.Generator, name):
-            raise AttributeError(name)
+        _require_drawing(name)
         return lambda *arguments, **options: self.draw(
             lambda generator: getattr(generator, name)(*arguments, **options)
         )
@@ -48,9 +47,14 @@ class Playing:
 
     def __getattr__(self, name: str) -> Callable[..., Array]:
         """Return a method that gives the next array."""
-        if name.startswith("_") or not hasattr(np.random.Generator, name):
-            raise AttributeError(name)
+        _require_drawing(name)
         return lambda *arguments, **options: next(self._drawn)
+
+
+def _require_drawing(name: str) -> None:
+    """Raise AttributeError unless a generator's method returns what it draws."""
+    if name.startswith("_") or name in ("shuffle", "spawn") or not hasattr(np.random.Generator, name):
+        raise AttributeError(f"a generator's {name} is asked for; draw arrays")
 
 
 # What a mode is given to draw from: a generator, or what stands for one.

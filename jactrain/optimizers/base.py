@@ -16,11 +16,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import reduce
-from typing import Annotated, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
+import numpy as np
 from pydantic import Field
 
 from jactrain.arrays import Array, Namespace
+from jactrain.errors import UnsupportedError
 from jactrain.optimizers.schedules import LearningRate
 from jactrain.registry import Component, Registry
 
@@ -51,6 +53,36 @@ class Optimizer(Component, ABC):
     clip_norm: float | None = Field(
         None, gt=0, description="Largest Euclidean norm of the whole gradient; longer ones are scaled to it."
     )
+
+    def updates_by_parts(self) -> bool:
+        """Return whether parts of the vector can be updated apart.
+
+        Only where the class that defines `update` is `entrywise`, and a step is the base's: a subclass that
+        does more is given the whole.
+        """
+        cls = type(self)
+        owner = next(one for one in cls.__mro__ if "update" in vars(one))
+        own = (cls.step, cls.clip, cls.step_clipped)
+        plain = own == (Optimizer.step, Optimizer.clip, Optimizer.step_clipped)
+        return plain and bool(vars(owner).get("entrywise", False))
+
+    def require_form(self, dtype: Any) -> None:
+        """Raise UnsupportedError unless a step gives parameters and a state of the form that it was given."""
+        vector = np.ones(3, dtype)
+        state = self.initial_state(np, vector)
+        moved, after = self.step(np, state, vector, vector, np.asarray(0.5, dtype))
+        forms = [
+            {
+                name: (np.shape(array), np.asarray(array).dtype)
+                for name, array in {**one, "parameters": whole}.items()
+            }
+            for whole, one in ((vector, state), (moved, after))
+        ]
+        if forms[0] != forms[1]:
+            raise UnsupportedError(
+                f"optimizer {self.kind} is given {_told(forms[0])} and gives {_told(forms[1])} back; a step "
+                "returns arrays of the same names, shapes and dtypes"
+            )
 
     @abstractmethod
     def initial_state(self, xp: Namespace, parameters: Array) -> State:
@@ -91,6 +123,10 @@ optimizers: Registry[Optimizer] = Registry("optimizer", "optimizers")
 def divisor(xp: Namespace, square: Array, epsilon: float) -> Array:
     """Return `√square + ε`, never 0: an epsilon below the dtype's smallest normal number is taken as that."""
     return xp.sqrt(square) + max(epsilon, float(xp.finfo(square.dtype).tiny))
+
+
+def _told(forms: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {dtype} {shape}" for name, (shape, dtype) in sorted(forms.items()))
 
 
 def _clipped(xp: Namespace, parts: Sequence[Array], norm: float) -> list[Array]:

@@ -39,7 +39,7 @@ def calls_of(node: Node, results: Mapping[int, Array], out: Array) -> list[Call]
     """Return the calls that write the node's result into `out`."""
     arguments, options = _in_place(node, results)
     function = _function(node)
-    if function in _REDUCTIONS:
+    if function in _REDUCTIONS and len(arguments) <= 2:
         function = _REDUCTIONS[function]
         if len(arguments) == 1:
             options = {"axis": None, **options}  # a method's default, not a ufunc's
@@ -55,15 +55,15 @@ def calls_of(node: Node, results: Mapping[int, Array], out: Array) -> list[Call]
         array, axis = arguments[0], options.get("axis", 0)
         if len(arguments) == 1 or (len(arguments) == 2 and "axis" not in options):
             return [partial(function, array, *(arguments[1:] or [axis]), None, out)]
-        return [partial(function, *arguments, **options, out=out)]
     if function in (np.dot, np.ndarray.dot) and not options:
         return [partial(np.dot, *arguments, out)]
-    if function is np.where and len(arguments) == 3:
+    if function is np.where and len(arguments) == 3 and arguments[0].dtype == bool:
         condition, chosen, other = arguments
         return [partial(np.copyto, out, other), partial(np.copyto, out, chosen, where=condition)]
     if function is np.ndarray.copy:
         return [partial(np.copyto, out, arguments[0])]
-    if _reduces(function) or isinstance(function, np.ufunc) or function in _TAKES_OUT:
+    by_name = len(arguments) <= 2 or not (_reduces(function) or function is np.ndarray.mean)
+    if by_name and (_reduces(function) or isinstance(function, np.ufunc) or function in _TAKES_OUT):
         return [partial(function, *arguments, **options, out=out)]
     return [partial(_copied, out, function, *arguments, **options)]
 
@@ -98,7 +98,7 @@ def _flattened(arrays: list[Array]) -> list[Array]:
     shape = arrays[-1].shape
     if all(array.ndim == 0 or (array.shape == shape and array.flags.c_contiguous) for array in whole):
         return [array.reshape(-1) if array.ndim else array for array in arrays]
-    spare = next((axis for axis, length in enumerate(shape) if length > 1), len(shape))
+    spare = next((axis for axis, length in enumerate(shape) if length != 1), len(shape))
     return [array[(0,) * max(0, spare - (len(shape) - array.ndim)) + (...,)] for array in arrays]
 
 

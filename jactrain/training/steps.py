@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from jactrain.arrays import Array
-from jactrain.errors import UnrecordableError
+from jactrain.errors import ShapeError, UnrecordableError
 from jactrain.linearization import Work
 from jactrain.modes.gradients import GradientOfArrays, arrays_of, leaves_of, noise_paths
 from jactrain.optimizers.base import State
@@ -81,7 +82,13 @@ class PlainStep:
         result = plan.mode.value_and_gradient(
             experiment.objective, self.point.parameters, draw.batch(experiment), plan, rng
         )
-        self.gradient, self.work = result.gradient, result.work
+        if result.gradient.shape != self.point.parameters.shape:
+            raise ShapeError(
+                f"mode {plan.mode.label} gives a gradient of shape {result.gradient.shape}, not "
+                f"{self.point.parameters.shape}, that of the parameters"
+            )
+        # Differences may be evaluated in another dtype than the network's.
+        self.gradient, self.work = result.gradient.astype(experiment.dtype, copy=False), result.work
         return result.value, self.gradient.dot(self.gradient)
 
     def update(self, rate: float) -> None:
@@ -90,7 +97,8 @@ class PlainStep:
         parameters, state = optimizer.step(
             np, point.optimizer, point.parameters, self.gradient, point.parameters.dtype.type(rate)
         )
-        point.put(parameters, state)
+        # Copies, for what an optimizer returns may be the arrays that it was given.
+        point.put(*Point(parameters, state).copy())
 
 
 class RecordedStep:
@@ -109,6 +117,8 @@ class RecordedStep:
 
         def differentiated(*arrays: Array) -> tuple[Array, ...]:
             value, gradient, _ = function(*arrays)
+            if gradient.dtype != experiment.dtype:
+                gradient = gradient.astype(experiment.dtype)
             return value, gradient, gradient.dot(gradient)
 
         names = list(point.optimizer)
@@ -155,6 +165,7 @@ class ComparedStep:
 
     def __init__(self, recorded: RecordedStep, plain: PlainStep) -> None:
         self.chosen: Step = plain
+        self._is_played = False
         self._recorded, self._plain, self._point = recorded, plain, plain.point
 
     @property
@@ -169,16 +180,19 @@ class ComparedStep:
 
     def differentiate(self, draw: Draw, rng: np.random.Generator) -> tuple[Any, Any]:
         """Return the loss of the batch, and the gradient's squared length."""
-        self._recorded.differentiate(draw, rng)
+        with suppress(Exception):  # what cannot be played is given up, too
+            self._recorded.differentiate(draw, rng)
+            self._is_played = True
         return self._plain.differentiate(draw, rng)
 
     def update(self, rate: float) -> None:
         """Move the parameters along the gradient."""
         same = np.array_equal(self._recorded.gradient, self._plain.gradient, equal_nan=True)
-        before = self._point.copy()
-        self._recorded.update(rate)
-        recorded = self._point.copy()
+        before, recorded = self._point.copy(), None
+        with suppress(Exception):
+            self._recorded.update(rate)
+            recorded = self._point.copy()
         self._point.put(*before)
         self._plain.update(rate)
-        if same and self._point.equals(recorded):
+        if self._is_played and same and recorded is not None and self._point.equals(recorded):
             self.chosen = self._recorded

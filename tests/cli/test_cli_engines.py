@@ -2,9 +2,11 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from jactrain.layers import layers
+from jactrain.optimizers import optimizers
 
 ELSEWHERE = "from jactrain.cli import main; import sys; sys.argv[0] = 'jactrain'; main()"
 WITHOUT_JAX = f"import sys; sys.modules['jax'] = None; {ELSEWHERE}"
@@ -212,3 +215,51 @@ def test_such_a_layer_trains_by_numpy_and_by_modes_that_do_not_use_the_product(
     changes = [("- tanh", "- looking"), ("mode: reverse", f"mode: {mode}"), engine(name)]
     done = jactrain("run", toy(*changes), "--plugin", looking, "--set", "agreement=null")
     assert (done.code, done.out.splitlines()[-1][:5]) == (0, "runs/"), done.err
+
+
+def test_two_processes_train_one_network_and_validate_waits_for_nobody(folder: Path, toy: Callable) -> None:
+    path = toy(engine("{jax: {distributed: true}}"))
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+
+    def joined(number: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+        variables = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": "2"}
+        return started(ELSEWHERE, *arguments, **variables, JAX_PROCESS_ID=str(number))
+
+    assert joined(0, "validate", path).stdout == f"{path}: valid\n"
+    with ThreadPoolExecutor() as pool:
+        done = [pool.submit(joined, number, "run", path, "--set", "agreement=null") for number in range(2)]
+        both = [each.result() for each in done]
+    assert [process.returncode for process in both] == [0, 0], both
+    assert all("on 2 of 2 devices" in process.stderr for process in both)
+    (_, weights), (_, others) = (left_by(run_of(process.stdout)) for process in both)
+    for name, array in weights.items():
+        np.testing.assert_array_equal(array, others[name])
+
+
+def test_an_optimizer_that_gives_another_form_back_is_refused(
+    jactrain: Callable, toy: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "growing_plug_in.py").write_text(GROWING)
+    monkeypatch.setattr(optimizers, "_kinds", dict(optimizers._kinds))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    done = jactrain("run", toy(), "--plugin", "growing_plug_in", "--set", "optimizer=growing")
+    sys.modules.pop("growing_plug_in", None)
+    assert done.code == 2
+    assert "optimizer growing is given parameters float32 (3,) and gives more " in done.err
+    assert not Path("runs").exists()
+
+
+GROWING = '''
+from jactrain.extend import optimizers
+from jactrain.optimizers.sgd import SGD
+
+
+@optimizers.register("growing")
+class Growing(SGD):
+    """A state that grows."""
+
+    def update(self, xp, state, parameters, gradient, learning_rate):
+        return parameters - learning_rate * gradient, {**state, "more": gradient}
+'''

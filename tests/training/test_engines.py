@@ -12,6 +12,7 @@ from pydantic import PrivateAttr
 from small_trainings import difference, require_equal, trained, training_of, vectors, with_layers, written_out
 
 from jactrain.agreement.compare import Verdict
+from jactrain.arrays import leaves
 from jactrain.errors import DivergedError
 from jactrain.layers.linear import Linear
 from jactrain.layers.scale import Scale
@@ -20,6 +21,8 @@ from jactrain.modes import modes
 from jactrain.modes.finite_difference import SCHEMES, FiniteDifference
 from jactrain.modes.gradients import arrays_of
 from jactrain.modes.spsa import SPSA
+from jactrain.optimizers.base import Optimizer
+from jactrain.optimizers.schedules import LearningRate, constant_by_default
 from jactrain.optimizers.sgd import SGD
 from jactrain.training.agreement import AgreementListener
 from jactrain.training.engines import engines
@@ -411,3 +414,106 @@ def test_small_products_get_one_thread_and_large_ones_at_most_one_a_core():
     assert listener.found == {1}
     large = with_layers(training_of(SMALL, batch_size=2048), Linear(units=4096), Linear(units=2))
     assert worthwhile_threads(large) == min(len(os.sched_getaffinity(0)), 2048 * 3 * 4096 // 2**20)
+
+
+class _Given(Optimizer):
+    """Base of optimizers that hand arrays on which they were given."""
+
+    learning_rate: LearningRate = constant_by_default(0.01)
+
+    def initial_state(self, xp, parameters):
+        return {"older": xp.ones_like(parameters), "newer": xp.zeros_like(parameters)}
+
+
+class Rolling(_Given):
+    """A history of gradients, the newer one handed on as the older."""
+
+    def update(self, xp, state, parameters, gradient, rate):
+        moved = parameters - rate * (gradient + 0.5 * state["newer"] + 0.25 * state["older"])
+        return moved, {"newer": gradient, "older": state["newer"]}
+
+
+class Swapping(_Given):
+    """Two arrays that change places."""
+
+    def update(self, xp, state, parameters, gradient, rate):
+        moved = parameters - rate * gradient - 0.001 * state["newer"]
+        return moved, {"older": state["newer"], "newer": state["older"]}
+
+
+class Remembering(_Given):
+    """The parameters of the last step."""
+
+    def update(self, xp, state, parameters, gradient, rate):
+        moved = parameters - rate * gradient - 0.1 * rate * state["newer"]
+        return moved, {"older": state["older"], "newer": parameters}
+
+
+class Centred(SGD):
+    """Descent along a gradient without its mean."""
+
+    def step(self, xp, state, parameters, gradient, learning_rate):
+        return super().step(xp, state, parameters, gradient - gradient.mean(), learning_rate)
+
+
+class Normed(SGD):
+    """Descent along a gradient of length one."""
+
+    def update(self, xp, state, parameters, gradient, learning_rate):
+        length = xp.sqrt((gradient * gradient).sum())
+        return super().update(xp, state, parameters, gradient / length, learning_rate)
+
+
+@pytest.mark.usefixtures("quick")
+@ENGINES
+@pytest.mark.parametrize("optimizer", [Rolling(), Swapping(), Remembering(), Centred(), Normed()], ids=repr)
+def test_any_pure_optimizer_trains_as_the_loop_written_out(optimizer, engine):
+    experiment = training_of("dropout", engine, optimizer=optimizer)
+    require_equal(trained(experiment), written_out(experiment))
+
+
+@pytest.mark.usefixtures("quick")
+@ENGINES
+def test_differences_in_another_dtype_train_a_network_of_its_own(engine):
+    """20 steps of at most 0.1 g, whose gradients are good to float32: 1e-4 leaves a hundred ε."""
+    single = np.dtype(np.float32)
+
+    def training(mode):
+        experiment = training_of("two layers, tanh", engine, mode=mode)
+        x, targets, y = experiment.training
+        part = Part(x.astype(single), targets.astype(single), y)
+        start = experiment.initial_parameters.astype(single)
+        return replace(experiment, dtype=single, training=part, initial_parameters=start)
+
+    by_differences = trained(training({"finite_difference": {"dtype": "float64"}}))
+    by_reverse = trained(training("reverse"))
+    assert by_differences.parameters.dtype == single
+    np.testing.assert_allclose(by_differences.parameters, by_reverse.parameters, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.usefixtures("quick")
+@ENGINES
+def test_what_a_listener_writes_into_is_not_trained_with(engine):
+    class Writing(Listener):
+        every = 1
+
+        def on_step(self, state, batch, result):
+            state.parameters[:] = 7
+            for array in state.optimizer.values():
+                array[:] = 7
+            for _, leaf in leaves(batch.noise):
+                leaf[:] = 7
+
+    experiment = training_of("dropout", engine)
+    require_equal(trained(experiment, Writing()), trained(experiment))
+
+
+def test_a_rule_that_records_but_cannot_be_played_is_trained_rule_by_rule():
+    class Masking(Tanh):
+        """A hyperbolic tangent whose mask is of numbers."""
+
+        def value(self, xp, x):
+            return xp.where(xp.ones_like(x), xp.tanh(x), 0) + 0 * x.max(-1, None, True)
+
+    experiment = with_layers(training_of("two layers, tanh"), Linear(units=4), Masking(), Linear(units=2))
+    require_equal(trained(experiment), written_out(experiment))

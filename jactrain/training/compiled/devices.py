@@ -113,9 +113,14 @@ def on_host(array: Any) -> Array:
     return np.array(array.addressable_data(0))
 
 
+def has_joined() -> bool:
+    """Return whether this process has joined others."""
+    return bool(jax.distributed.is_initialized())
+
+
 def _join() -> None:
     """Join the other processes, unless that was done."""
-    if jax.distributed.is_initialized():
+    if has_joined():
         return
     variables = os.environ
     count, number = variables.get("JAX_NUM_PROCESSES"), variables.get("JAX_PROCESS_ID")

@@ -130,13 +130,18 @@ class JaxExecution(Execution):
         result = self._gradients.with_drawn(state.parameters, batch, [array[0] for array in steps.drawn])
         require_finite_gradient(result.value, result.gradient, state)
         paused = perf_counter()
+        point = state.parameters, state.optimizer
+        # Copies: what listeners write into them is not trained with.
+        state.parameters = point[0].copy()
+        state.optimizer = {name: array.copy() for name, array in point[1].items()}
         for listener in due:
             listener.on_step(state, batch, result)
+        state.parameters, state.optimizer = point
         return perf_counter() - paused
 
     def _batch(self, program: StepsProgram, steps: Steps, number: int) -> Batch:
         """Return the batch of one of `steps`."""
-        noise = noise_tree(program.paths, [leaf[number] for leaf in steps.noise])
+        noise = noise_tree(program.paths, [leaf[number].copy() for leaf in steps.noise])
         return Draw(steps.order[number], noise).batch(self._experiment)
 
     def _run(self, state: TrainingState, program: StepsProgram, steps: Steps) -> None:

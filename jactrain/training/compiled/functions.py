@@ -15,6 +15,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jactrain.arrays import Array, Path
+from jactrain.errors import UnsupportedError
 from jactrain.modes.base import Mode
 from jactrain.modes.foreseen import Noting, Playing
 from jactrain.modes.gradients import GradientOfArrays
@@ -45,7 +46,14 @@ class TracedGradient:
         noting = Noting()
         parameters = jax.ShapeDtypeStruct((objective.network.size,), dtype)
         batch = [like(array) for array in (sample.x, sample.targets, *sample.noise)]
-        jax.eval_shape(lambda *arrays: self._function(*arrays, rng=noting), parameters, *batch)
+        _, gradient, _ = jax.eval_shape(
+            lambda *arrays: self._function(*arrays, rng=noting), parameters, *batch
+        )
+        if gradient.shape != parameters.shape:
+            raise UnsupportedError(
+                f"mode {mode.label} gives a gradient of shape {gradient.shape}, not {parameters.shape}, "
+                "that of the parameters"
+            )
         self.requests = tuple(noting.requests)
         if self.requests:  # a mode may look at what it draws, which is traced from here on
             scratch = np.random.default_rng(0)
@@ -57,7 +65,8 @@ class TracedGradient:
     ) -> tuple[Array, Array]:
         """Return value and gradient `(P,)`; batch: x, targets, leaves of the noise; drawn: as requested."""
         value, gradient, _ = self._function(parameters, *batch, rng=Playing(drawn))
-        return value, gradient
+        # Differences may be evaluated in another dtype than the network's.
+        return value, gradient.astype(parameters.dtype)
 
 
 class Steps(NamedTuple):
@@ -94,7 +103,8 @@ def steps_function(
     step as one array for each of `slices` where the optimizer is `entrywise`, for nothing is put together and
     taken apart then.
     """
-    parts = list(slices) if optimizer.entrywise else [slice(None)]
+    by_parts = optimizer.updates_by_parts()
+    parts = list(slices) if by_parts else [slice(None)]
 
     def divided(array: Array) -> Array:
         return array if sharding is None else jax.lax.with_sharding_constraint(array, sharding)
@@ -115,7 +125,7 @@ def steps_function(
             batch = (own_x[number], own_targets[number], *(leaf[number] for leaf in noise))
             value, whole = gradient(jnp.concatenate(leaves), batch, [array[number] for array in steps.drawn])
             is_finite, rate = jnp.isfinite(value), steps.rates[number]
-            if optimizer.entrywise:
+            if by_parts:
                 parts_of_it = optimizer.clip(jnp, [whole[part] for part in parts])
                 updated = [
                     optimizer.step_clipped(jnp, own, leaf, part, rate)
@@ -139,7 +149,7 @@ def steps_function(
         parameters = whole(jnp.concatenate(leaves))
         state = {
             name: jnp.concatenate([own[name] for own in states])
-            if array.shape[0] == size
+            if _is_kept_by_entry(array, size)
             else states[0][name]
             for name, array in state.items()
         }
@@ -151,7 +161,11 @@ def steps_function(
 
 def _part(array: Array, part: slice, size: int) -> Array:
     """Return a part of what the optimizer keeps for every parameter, or what it keeps once."""
-    return array[part] if array.shape[0] == size else array
+    return array[part] if _is_kept_by_entry(array, size) else array
+
+
+def _is_kept_by_entry(array: Array, size: int) -> bool:
+    return bool(array.shape == (size,))
 
 
 def like(array: Array) -> Any:

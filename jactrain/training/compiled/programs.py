@@ -44,7 +44,7 @@ class StepsProgram:
         slices = experiment.network.layout.slices
         self._function = steps_function(self.gradient, experiment.optimizer, slices, sharding)
         scratch = np.random.default_rng(0)
-        drawn = [request(scratch) for request in self.gradient.requests]
+        drawn = [np.asarray(request(scratch)) for request in self.gradient.requests]
         given = sum(array.nbytes for array in (sample.x, sample.targets, *sample.noise, *drawn))
         self.most = max(1, min(most, _GIVEN // given))
 
@@ -82,7 +82,9 @@ class CompiledGradients:
         """Return value and gradient at `parameters` `(P,)`."""
         with tracing():
             gradient, _ = self._prepared(parameters, batch)
-            return self.with_drawn(parameters, batch, [request(rng) for request in gradient.requests])
+            return self.with_drawn(
+                parameters, batch, [np.asarray(request(rng)) for request in gradient.requests]
+            )
 
     def with_drawn(self, parameters: Array, batch: Batch, drawn: Sequence[Array]) -> GradientResult:
         """Return value and gradient, with the mode's random numbers drawn already."""

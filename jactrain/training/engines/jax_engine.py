@@ -42,7 +42,7 @@ class JaxEngine(Engine):
     ) -> None:
         """Raise UnsupportedError or OptionError where JAX, a device, or a rule that it traces is missing.
 
-        The devices of several processes are only known when these have joined, at the start of the training.
+        Of several processes, only when these have joined: at the start of the training, by `facts`.
         """
         if find_spec("jax") is None:
             raise UnsupportedError(
@@ -50,11 +50,12 @@ class JaxEngine(Engine):
                 "engine: numpy"
             )
         from jactrain.training.compiled.checking import require_traceable
-        from jactrain.training.compiled.devices import placement_for, tracing
+        from jactrain.training.compiled.devices import has_joined, placement_for, tracing
 
+        if self.distributed and not has_joined():
+            return  # nothing may be asked of JAX before
         with tracing():
-            if not self.distributed:
-                placement_for(examples, self.devices, self.distributed)
+            placement_for(examples, self.devices, self.distributed)
             require_traceable(mode, objective, optimizer, examples, np.dtype(dtype))
 
     def start(self, experiment: Experiment) -> JaxExecution:
@@ -64,10 +65,15 @@ class JaxEngine(Engine):
         return JaxExecution(experiment, self.devices, self.distributed)
 
     def facts(self, experiment: Experiment) -> dict[str, Any]:
-        """Return JAX's version, and the devices."""
+        """Return JAX's version, and the devices, having joined the other processes."""
         from jactrain.training.compiled.devices import placement_for
 
-        placement = placement_for(experiment.settings.batch_size, self.devices, self.distributed)
+        examples = experiment.settings.batch_size
+        placement = placement_for(examples, self.devices, self.distributed)
+        if self.distributed:
+            self.require(
+                experiment.mode, experiment.objective, experiment.optimizer, examples, experiment.dtype
+            )
         return {"kind": self.kind, **placement.facts()}
 
     def told(self, experiment: Experiment) -> str:
