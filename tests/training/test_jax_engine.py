@@ -199,9 +199,9 @@ def test_listeners_that_hear_every_step_do_not_gather_an_epoch_each_time(monkeyp
     given = []
 
     class Watching(StepsProgram):
-        def __call__(self, state, examples, steps):
+        def __call__(self, point, examples, steps):
             given.append((self.most, len(steps.order)))
-            return super().__call__(state, examples, steps)
+            return super().__call__(point, examples, steps)
 
     monkeypatch.setattr(execution, "StepsProgram", Watching)
     listener = Listener()

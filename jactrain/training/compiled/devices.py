@@ -109,8 +109,8 @@ def _there() -> list[Any]:
 
 
 def on_host(array: Any) -> Array:
-    """Return a copy of what every device holds."""
-    return np.array(array.addressable_data(0))
+    """Return what every device holds, to be read."""
+    return np.asarray(array.addressable_data(0))
 
 
 def has_joined() -> bool:

@@ -35,6 +35,8 @@ class JaxExecution(Execution):
         self._devices, self._distributed = devices, distributed
         self._programs: dict[tuple[int, int], StepsProgram] = {}
         self._evaluation: Callable[..., Any] | None = None
+        # What the last program left in the state, and the same on the devices.
+        self._left: tuple[Array, Any, tuple[Any, Any]] | None = None
 
     def __enter__(self) -> Self:
         """Compute in the dtypes that are given, and as exactly as they allow, until the training ends."""
@@ -146,7 +148,7 @@ class JaxExecution(Execution):
 
     def _run(self, state: TrainingState, program: StepsProgram, steps: Steps) -> None:
         """Take `steps`: at once, and where something is not finite again one by one."""
-        reached = program(state, self._examples, steps)
+        reached = program(self._point(state), self._examples, steps)
         if bool(reached.is_finite):
             self._arrive(state, reached, len(steps.order), program.gradient.multiply_adds)
             return
@@ -156,12 +158,20 @@ class JaxExecution(Execution):
             drawn = [array[number] for array in steps.drawn]
             result = self._gradients.with_drawn(state.parameters, batch, drawn)
             require_finite_gradient(result.value, result.gradient, state)
-            reached = one(state, self._examples, steps.part(number, number + 1))
+            reached = one(self._point(state), self._examples, steps.part(number, number + 1))
             self._arrive(state, reached, 1, one.gradient.multiply_adds)
 
-    @staticmethod
-    def _arrive(state: TrainingState, reached: Reached, steps: int, multiply_adds: int) -> None:
+    def _point(self, state: TrainingState) -> tuple[Any, Any]:
+        """Return parameters and the optimizer's state: as the devices have them, if they came from there."""
+        if self._left is not None:
+            parameters, optimizer, on_devices = self._left
+            if state.parameters is parameters and state.optimizer is optimizer:
+                return on_devices
+        return state.parameters, state.optimizer
+
+    def _arrive(self, state: TrainingState, reached: Reached, steps: int, multiply_adds: int) -> None:
         state.parameters = on_host(reached.parameters)
         state.optimizer = {name: on_host(array) for name, array in reached.optimizer.items()}
+        self._left = state.parameters, state.optimizer, (reached.parameters, reached.optimizer)
         state.step += steps
         state.multiply_adds += steps * multiply_adds

@@ -16,7 +16,6 @@ from jactrain.objective import Batch, Objective
 from jactrain.training.compiled.devices import AXIS, Placement, tracing
 from jactrain.training.compiled.functions import Reached, Sample, Steps, TracedGradient, steps_function
 from jactrain.training.experiment import Experiment
-from jactrain.training.state import TrainingState
 
 # Bytes of batches, noise and random numbers that one program is given at most, unless one step needs more.
 _GIVEN = 2**28
@@ -48,17 +47,18 @@ class StepsProgram:
         given = sum(array.nbytes for array in (sample.x, sample.targets, *sample.noise, *drawn))
         self.most = max(1, min(most, _GIVEN // given))
 
-    def __call__(self, state: TrainingState, examples: tuple[Any, Any], steps: Steps) -> Reached:
-        """Return the point behind `steps`, at most `most`."""
+    def __call__(self, point: tuple[Any, Any], examples: tuple[Any, Any], steps: Steps) -> Reached:
+        """Return the point behind `steps`, at most `most`, from parameters and the optimizer's state."""
         count = np.array(len(steps.order))
         steps = Steps(*(jax.tree.map(self._filled, part) for part in steps))
-        point: tuple[Any, Any] = (state.parameters, state.optimizer)
+        put = self._placement.put
+        # Always the devices' arrays: for others it would be compiled anew.
+        point = jax.tree.map(lambda array: put(array) if isinstance(array, np.ndarray) else array, point)
         if self._placement.is_divided:
-            put = self._placement.put
-            count, point = jax.tree.map(put, (count, point))
             order, rates, noise, drawn = steps
             along = [jax.tree.map(lambda array: put(array, *self._axes), part) for part in (order, noise)]
             steps = Steps(along[0], put(rates), along[1], jax.tree.map(put, drawn))
+            count = put(count)
         reached: Reached = self._function(*point, *examples, steps, count)
         return reached
 
