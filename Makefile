@@ -9,7 +9,7 @@ demo: .venv/.installed  ## train on handwritten digits, the gradient checked whi
 	$(BIN)/jactrain run configs/digits.yaml
 
 test: .venv/.developing browser  ## run all tests, on two processes
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 # Pages are opened in Debian's Chromium; where it is missing and can be installed, it is.
 browser:

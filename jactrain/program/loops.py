@@ -67,7 +67,8 @@ def workers_for(nodes: Sequence[Node], body: Sequence[int]) -> int:
     largest = max((_multiply_adds(nodes, nodes[at]) for at in body), default=0)
     if largest >= _LARGE and limits.blas != 1:
         return 1
-    return min(cores(), limits.workers or cores())
+    asked = os.environ.get("OMP_NUM_THREADS", "")  # what numerical libraries go by
+    return min(cores(), limits.workers or (int(asked) if asked.isdecimal() and int(asked) else cores()))
 
 
 def run_loop(bodies: Sequence[Body], pieces: int, whole: Array) -> None:
