@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from jactrain.arrays import Array, Tree, ranges
 from jactrain.objective import Batch
@@ -31,6 +33,34 @@ def steps_per_epoch(experiment: Experiment) -> int:
 def shuffled(experiment: Experiment, state: TrainingState) -> Array:
     """Return the numbers `(N,)` of all examples in the order of the next epoch."""
     return state.random.order.permutation(len(experiment.training.x))
+
+
+class OrderAhead:
+    """The order of the next epoch, drawn while something else computes, before it is known to be wanted.
+
+    The state's generator moves on only when the order is taken, and it must still be where it was.
+    """
+
+    def __init__(self) -> None:
+        self._scratch: np.random.Generator | None = None
+        self._drawn: tuple[Any, Array] | None = None
+
+    def draw(self, experiment: Experiment, state: TrainingState) -> None:
+        """Draw the next order with a copy of the state's generator."""
+        own = state.random.order.bit_generator
+        if self._scratch is None:
+            self._scratch = np.random.Generator(type(own)())
+        self._scratch.bit_generator.state = before = own.state
+        self._drawn = before, self._scratch.permutation(len(experiment.training.x))
+
+    def take(self, experiment: Experiment, state: TrainingState) -> Array:
+        """Return the order of the next epoch, whether it was drawn ahead or not."""
+        drawn, self._drawn = self._drawn, None
+        own = state.random.order.bit_generator
+        if drawn is None or self._scratch is None or own.state != drawn[0]:
+            return shuffled(experiment, state)
+        own.state = self._scratch.bit_generator.state
+        return drawn[1]
 
 
 def in_batches(order: Array, size: int) -> Iterator[Array]:

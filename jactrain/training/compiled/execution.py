@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from time import perf_counter
 from typing import Any, Self
 
@@ -13,10 +14,12 @@ import numpy as np
 from jactrain.arrays import Array
 from jactrain.modes.gradients import leaves_of, noise_tree
 from jactrain.objective import Batch
-from jactrain.training.batches import Draw, in_batches, shuffled, steps_per_epoch
+from jactrain.optimizers.base import State
+from jactrain.training.batches import Draw, OrderAhead, in_batches, steps_per_epoch
 from jactrain.training.compiled.devices import Placement, on_host, placement_for, tracing
-from jactrain.training.compiled.functions import Reached, Steps, evaluation_function
+from jactrain.training.compiled.functions import evaluation_function
 from jactrain.training.compiled.programs import CompiledGradients, StepsProgram
+from jactrain.training.compiled.steps import Carried, Reached, Steps
 from jactrain.training.divergence import require_finite_gradient
 from jactrain.training.engine import Execution
 from jactrain.training.events import Listener
@@ -35,8 +38,11 @@ class JaxExecution(Execution):
         self._devices, self._distributed = devices, distributed
         self._programs: dict[tuple[int, int], StepsProgram] = {}
         self._evaluation: Callable[..., Any] | None = None
+        self._order = OrderAhead()
+        # Kept, for the next are computed ahead too.
+        self._rates = lru_cache(maxsize=4)(self._computed_rates)
         # What the last program left in the state, and the same on the devices.
-        self._left: tuple[Array, Any, tuple[Any, Any]] | None = None
+        self._left: tuple[Array, State, Carried] | None = None
 
     def __enter__(self) -> Self:
         """Compute in the dtypes that are given, and as exactly as they allow, until the training ends."""
@@ -60,7 +66,8 @@ class JaxExecution(Execution):
     def train_epoch(self, state: TrainingState, listening: Sequence[Listener] = ()) -> None:
         """Take the steps of one epoch, in as few programs as the listeners and memory let it be."""
         start = perf_counter()
-        for block in in_batches(shuffled(self._experiment, state), self._experiment.settings.batch_size):
+        order = self._order.take(self._experiment, state)
+        for block in in_batches(order, self._experiment.settings.batch_size):
             program = self._program(
                 block.shape[1], min([len(block), *(listener.every for listener in listening)])
             )
@@ -104,11 +111,8 @@ class JaxExecution(Execution):
 
     def _steps(self, state: TrainingState, program: StepsProgram, order: Array) -> Steps:
         """Return what steps on the examples `order` `(S, N)` are given, drawn by the state's generators."""
-        experiment, settings = self._experiment, self._experiment.settings
+        experiment = self._experiment
         count, size = order.shape
-        each = steps_per_epoch(experiment)
-        rate_at = experiment.optimizer.learning_rate.rate
-        rates = [rate_at((state.step + number) / each, settings.epochs) for number in range(count)]
         noise = [
             leaves_of(experiment.network.draw_noise(state.random.noise, size, experiment.dtype))
             for _ in range(count if program.paths else 0)
@@ -119,9 +123,18 @@ class JaxExecution(Execution):
         ]
         return Steps(
             order.astype(np.int32),
-            np.array(rates, experiment.dtype),
+            self._rates(state.step, count),
             tuple(np.stack(leaf) for leaf in zip(*noise, strict=True)),
             tuple(np.stack(array) for array in zip(*drawn, strict=True)),
+        )
+
+    def _computed_rates(self, step: int, count: int) -> Array:
+        """Return the learning rates `(S,)` of `count` steps from `step` on."""
+        experiment = self._experiment
+        each, epochs = steps_per_epoch(experiment), experiment.settings.epochs
+        rate_at = experiment.optimizer.learning_rate.rate
+        return np.array(
+            [rate_at((step + number) / each, epochs) for number in range(count)], experiment.dtype
         )
 
     def _tell(
@@ -148,30 +161,36 @@ class JaxExecution(Execution):
 
     def _run(self, state: TrainingState, program: StepsProgram, steps: Steps) -> None:
         """Take `steps`: at once, and where something is not finite again one by one."""
-        reached = program(self._point(state), self._examples, steps)
-        if bool(reached.is_finite):
-            self._arrive(state, reached, len(steps.order), program.gradient.multiply_adds)
+        reached = program(self._carried(state, program), self._examples, steps)
+        # While the devices compute:
+        count = len(steps.order)
+        self._order.draw(self._experiment, state)
+        self._rates(state.step + count, count)
+        parameters = on_host(reached.parameters)
+        if bool(reached.are_finite) and math.isfinite(parameters.dot(parameters)):
+            self._arrive(state, parameters, reached, count, program.gradient.multiply_adds)
             return
         one = self._program(steps.order.shape[1], 1)
-        for number in range(len(steps.order)):
+        for number in range(count):
             batch = self._batch(program, steps, number)
             drawn = [array[number] for array in steps.drawn]
             result = self._gradients.with_drawn(state.parameters, batch, drawn)
             require_finite_gradient(result.value, result.gradient, state)
-            reached = one(self._point(state), self._examples, steps.part(number, number + 1))
-            self._arrive(state, reached, 1, one.gradient.multiply_adds)
+            reached = one(self._carried(state, one), self._examples, steps.part(number, number + 1))
+            self._arrive(state, on_host(reached.parameters), reached, 1, one.gradient.multiply_adds)
 
-    def _point(self, state: TrainingState) -> tuple[Any, Any]:
-        """Return parameters and the optimizer's state: as the devices have them, if they came from there."""
-        if self._left is not None:
-            parameters, optimizer, on_devices = self._left
-            if state.parameters is parameters and state.optimizer is optimizer:
-                return on_devices
-        return state.parameters, state.optimizer
+    def _carried(self, state: TrainingState, program: StepsProgram) -> Carried:
+        """Return `state` on the devices, for a program to take: what the last one left, if that is it."""
+        left, self._left = self._left, None
+        if left is not None and state.parameters is left[0] and state.optimizer is left[1]:
+            return left[2]
+        return program.carried(state.parameters, state.optimizer)
 
-    def _arrive(self, state: TrainingState, reached: Reached, steps: int, multiply_adds: int) -> None:
-        state.parameters = on_host(reached.parameters)
+    def _arrive(
+        self, state: TrainingState, parameters: Array, reached: Reached, steps: int, multiply_adds: int
+    ) -> None:
+        state.parameters = parameters
         state.optimizer = {name: on_host(array) for name, array in reached.optimizer.items()}
-        self._left = state.parameters, state.optimizer, (reached.parameters, reached.optimizer)
+        self._left = state.parameters, state.optimizer, reached.carried
         state.step += steps
         state.multiply_adds += steps * multiply_adds

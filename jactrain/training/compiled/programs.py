@@ -13,8 +13,10 @@ from jactrain.linearization import Work
 from jactrain.modes.base import GradientResult, Mode
 from jactrain.modes.gradients import arrays_of, noise_paths
 from jactrain.objective import Batch, Objective
+from jactrain.optimizers.base import State
 from jactrain.training.compiled.devices import AXIS, Placement, tracing
-from jactrain.training.compiled.functions import Reached, Sample, Steps, TracedGradient, steps_function
+from jactrain.training.compiled.functions import Sample, TracedGradient
+from jactrain.training.compiled.steps import Carried, CompiledSteps, Parts, Reached, Steps
 from jactrain.training.experiment import Experiment
 
 # Bytes of batches, noise and random numbers that one program is given at most, unless one step needs more.
@@ -39,33 +41,34 @@ class StepsProgram:
         self.paths = sample.paths
         self.gradient = TracedGradient(experiment.mode, experiment.objective, sample, experiment.dtype)
         self._axes = (None, AXIS) if divided and placement.is_divided else ()
-        sharding = placement.sharding(*self._axes) if self._axes else None
-        slices = experiment.network.layout.slices
-        self._function = steps_function(self.gradient, experiment.optimizer, slices, sharding)
         scratch = np.random.default_rng(0)
         drawn = [np.asarray(request(scratch)) for request in self.gradient.requests]
         given = sum(array.nbytes for array in (sample.x, sample.targets, *sample.noise, *drawn))
         self.most = max(1, min(most, _GIVEN // given))
+        self._parts = Parts(experiment.optimizer, experiment.network.layout)
+        sharding = placement.sharding(*self._axes) if self._axes else None
+        self._function = CompiledSteps(self.gradient, experiment.optimizer, self._parts, self.most, sharding)
 
-    def __call__(self, point: tuple[Any, Any], examples: tuple[Any, Any], steps: Steps) -> Reached:
-        """Return the point behind `steps`, at most `most`, from parameters and the optimizer's state."""
-        count = np.array(len(steps.order))
-        steps = Steps(*(jax.tree.map(self._filled, part) for part in steps))
-        put = self._placement.put
-        # Always the devices' arrays: for others it would be compiled anew.
-        point = jax.tree.map(lambda array: put(array) if isinstance(array, np.ndarray) else array, point)
+    def carried(self, parameters: Array, optimizer: State) -> Carried:
+        """Return NumPy's parameters `(P,)` and state of the optimizer as the devices carry them."""
+        carried: Carried = jax.tree.map(self._placement.put, self._parts.carried(parameters, optimizer))
+        return carried
+
+    def __call__(self, carried: Carried, examples: tuple[Any, Any], steps: Steps) -> Reached:
+        """Return the point behind `steps`, at most `most`; the arrays in `carried` are given away."""
+        count = len(steps.order)
+        if count < self.most:
+            steps = Steps(*(jax.tree.map(self._filled, part) for part in steps))
         if self._placement.is_divided:
+            put = self._placement.put
             order, rates, noise, drawn = steps
             along = [jax.tree.map(lambda array: put(array, *self._axes), part) for part in (order, noise)]
             steps = Steps(along[0], put(rates), along[1], jax.tree.map(put, drawn))
-            count = put(count)
-        reached: Reached = self._function(*point, *examples, steps, count)
-        return reached
+        return self._function(carried, examples, steps, count)
 
     def _filled(self, array: Array) -> Array:
         """Return the steps' array filled up to as many steps as the program is made for."""
-        missing = self.most - len(array)
-        return np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1)) if missing else array
+        return np.pad(array, [(0, self.most - len(array))] + [(0, 0)] * (array.ndim - 1))
 
 
 class CompiledGradients:
