@@ -73,9 +73,9 @@ GROWTHS = (
     Growth(
         "finite_difference",
         "width",
-        (192, 224, 256),
+        (288, 352, 416),
         4,
-        depth=16,
+        depth=6,
         batch=1,
         options={"scheme": "forward"},
         activation=None,

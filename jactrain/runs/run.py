@@ -112,6 +112,7 @@ def run(
             return run(config, runs, given=document.data, listeners=listeners)
     experiment = build(config)
     with located_at(("engine",), config.engine.kind):
+        experiment.engine.join(experiment)
         engine = experiment.engine.facts(experiment)
     directory = RunDirectory.create(Path(runs), config.name)
     resolved = resolved_yaml(config)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from jactrain.arrays import Array
@@ -35,6 +34,12 @@ class Engine(Component, ABC):
         """Raise a UsageError, in words, if this machine or the engine cannot train so.
 
         By `mode` and `optimizer`, on batches of `examples` examples with parameters of `dtype`.
+        """
+
+    def join(self, experiment: Experiment) -> None:
+        """Join the other processes of this training, before anything of it is written; most have none.
+
+        Raises UsageError where that fails, or what `require` could not yet see is missing.
         """
 
     @abstractmethod
@@ -67,12 +72,7 @@ class Execution(ABC):
         """Begin."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Leave the lasting contexts."""
         self.lasting.close()
 

@@ -68,11 +68,11 @@ class Placement:
 def placement_for(examples: int, devices: int | None, distributed: bool) -> Placement:
     """Return the devices that batches of `examples` examples are divided among.
 
-    devices: how many; None for as many as divide the batch. distributed: whether to join other processes.
+    devices: how many; None for as many as divide the batch. distributed: whether other processes train too.
     Raises OptionError if there are fewer than asked for, or these do not divide the batch.
     """
     if distributed:
-        _join()
+        join()
     there = _there()
     if devices is None:
         count = max(n for n in range(1, len(there) + 1) if examples % n == 0)
@@ -118,8 +118,8 @@ def has_joined() -> bool:
     return bool(jax.distributed.is_initialized())
 
 
-def _join() -> None:
-    """Join the other processes, unless that was done."""
+def join() -> None:
+    """Join the other processes, unless that was done; OptionError where it fails."""
     if has_joined():
         return
     variables = os.environ

@@ -17,6 +17,7 @@ from jactrain.training.engine import Engine, engines
 from jactrain.training.experiment import Experiment
 
 if TYPE_CHECKING:
+    from jactrain.training.compiled.devices import Placement
     from jactrain.training.compiled.execution import JaxExecution
 
 
@@ -42,7 +43,7 @@ class JaxEngine(Engine):
     ) -> None:
         """Raise UnsupportedError or OptionError where JAX, a device, or a rule that it traces is missing.
 
-        Of several processes, only when these have joined: at the start of the training, by `facts`.
+        Of several processes, only when these have joined: at the start of the training, by `join`.
         """
         if find_spec("jax") is None:
             raise UnsupportedError(
@@ -64,23 +65,28 @@ class JaxEngine(Engine):
 
         return JaxExecution(experiment, self.devices, self.distributed)
 
-    def facts(self, experiment: Experiment) -> dict[str, Any]:
-        """Return JAX's version, and the devices, having joined the other processes."""
-        from jactrain.training.compiled.devices import placement_for
+    def join(self, experiment: Experiment) -> None:
+        """Join the other processes, if `distributed`, and see whether all that is required is there."""
+        if not self.distributed:
+            return
+        from jactrain.training.compiled.devices import join
 
+        join()
         examples = experiment.settings.batch_size
-        placement = placement_for(examples, self.devices, self.distributed)
-        if self.distributed:
-            self.require(
-                experiment.mode, experiment.objective, experiment.optimizer, examples, experiment.dtype
-            )
-        return {"kind": self.kind, **placement.facts()}
+        self.require(experiment.mode, experiment.objective, experiment.optimizer, examples, experiment.dtype)
+
+    def facts(self, experiment: Experiment) -> dict[str, Any]:
+        """Return JAX's version, and the devices."""
+        return {"kind": self.kind, **self._placement(experiment).facts()}
 
     def told(self, experiment: Experiment) -> str:
         """Return JAX's version, and on how many devices of which kind it computes."""
+        return self._placement(experiment).told()
+
+    def _placement(self, experiment: Experiment) -> Placement:
         from jactrain.training.compiled.devices import placement_for
 
-        return placement_for(experiment.settings.batch_size, self.devices, self.distributed).told()
+        return placement_for(experiment.settings.batch_size, self.devices, self.distributed)
 
     def gradients(self, mode: Mode, objective: Objective) -> GradientFunction:
         """Return the gradient, compiled for each size of batch on one device."""
