@@ -16,7 +16,8 @@ from benchmarks.case import Case, Subjects
 from benchmarks.timing import Subject
 from jactrain.config.build import build
 from jactrain.config.files import load_document
-from jactrain.runs.run import RunListener, run
+from jactrain.runs.run import run
+from jactrain.runs.session import RunListener
 from jactrain.training.experiment import Experiment
 from jactrain.training.state import TrainingState
 from jactrain.training.trainer import measure

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from jactrain.differentiate import value_and_gradient
     from jactrain.network import Network
     from jactrain.runs.model import load_run
+    from jactrain.runs.resume import resume
     from jactrain.runs.run import run
 
 __version__ = "0.1.0"
-__all__ = ["Network", "build", "load_config", "load_run", "run", "value_and_gradient"]
+__all__ = ["Network", "build", "load_config", "load_run", "resume", "run", "value_and_gradient"]
 
 # Imported when first asked for, so that `jactrain --help` need not wait for NumPy.
 _HOMES = {
@@ -22,6 +23,7 @@ _HOMES = {
     "build": "jactrain.config.build",
     "load_config": "jactrain.config.files",
     "load_run": "jactrain.runs.model",
+    "resume": "jactrain.runs.resume",
     "run": "jactrain.runs.run",
     "value_and_gradient": "jactrain.differentiate",
 }

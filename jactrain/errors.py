@@ -12,6 +12,7 @@
     │   │   └── MemoryBoundError   a bound on memory that cannot be kept
     │   ├── PlanError              a plan used for another signature than it was made for
     │   └── RunError               a run folder that is missing or damaged
+    │       └── CheckpointError    a checkpoint that is damaged, or of another training
     ├── UnrecordableError          a function that does what a recorded program cannot
     ├── RegistrationError          a component that may not be registered (a programming error)
     └── DivergedError              exit code 3: a loss or gradient that is not finite
@@ -114,6 +115,10 @@ class PlanError(UsageError):
 
 class RunError(UsageError):
     """A run folder that is missing, unfinished or damaged."""
+
+
+class CheckpointError(RunError):
+    """A checkpoint that is damaged, or of another training."""
 
 
 class UnrecordableError(JactrainError):

@@ -56,6 +56,57 @@ def _write(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the operating system keep what was renamed in `folder`, where it has a way to."""
+    with contextlib.suppress(OSError):  # Windows opens no folders, and some file systems do not sync them
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+class LineFile:
+    """A text file that grows by whole lines: one that finds no room leaves nothing behind.
+
+    size: its bytes.
+    """
+
+    def __init__(self, path: Path, size: int = 0) -> None:
+        """Open the file at `path`, cut to its first `size` bytes; UsageError where that is not possible."""
+        self._path = path
+        with reachable(path, "written"):
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+            os.ftruncate(self._handle, size)
+        self.size = size
+
+    def append(self, line: str) -> None:
+        """Write `line` and its end; UsageError where it does not fit."""
+        data = line.encode() + b"\n"
+        with reachable(self._path, "written"):
+            try:
+                self._write(data)
+            except OSError:
+                os.ftruncate(self._handle, self.size)
+                raise
+        self.size += len(data)
+
+    def _write(self, data: bytes) -> None:
+        os.lseek(self._handle, self.size, os.SEEK_SET)
+        while data:  # what is written in part fails when the rest is tried
+            data = data[os.write(self._handle, data) :]
+
+    def sync(self) -> None:
+        """Have the operating system keep what was written."""
+        with reachable(self._path, "written"):
+            os.fsync(self._handle)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._handle)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

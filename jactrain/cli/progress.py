@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +18,7 @@ from jactrain.agreement.monitor import Measurement
 from jactrain.cli.common import echo_notes
 from jactrain.cli.tables import figure
 from jactrain.runs.directory import RunDirectory
-from jactrain.runs.run import RunListener, ending
+from jactrain.runs.session import RunListener, ending
 from jactrain.training.experiment import Experiment
 from jactrain.training.state import TrainingState
 
@@ -70,7 +71,7 @@ class ProgressListener(RunListener):
     def on_folder(self, folder: Path) -> None:
         """Open the log in the run's folder."""
         self.folder = folder
-        self._log = RunDirectory(folder).log.open("w", encoding="utf-8", buffering=1)
+        self._log = RunDirectory(folder).log.open("a", encoding="utf-8", buffering=1)
 
     def on_start(self, experiment: Experiment, state: TrainingState) -> None:
         """Say what is trained."""
@@ -78,15 +79,20 @@ class ProgressListener(RunListener):
         parts = f"{len(experiment.training.x)} training"
         if experiment.validation is not None:
             parts += f" and {len(experiment.validation.x)} validation"
-        self._bar.add_task("training", total=self._epochs)
+        for task in self._bar.task_ids:
+            self._bar.update(task, completed=state.epoch)
+        if self._bar.task_ids:  # back at a checkpoint
+            return
+        self._bar.add_task("training", total=self._epochs, completed=state.epoch)
         told = experiment.engine.told(experiment)
         self._line(
             f"training {experiment.network.size:,} parameters by {experiment.mode.label} on {parts} examples"
-            + (f", with {told}" if told else ""),
+            + (f", with {told}" if told else "")
+            + (f", from epoch {state.epoch}, step {state.step} on" if state.step else ""),
             always=True,
         )
         for note in experiment.notes:
-            self._note(note)
+            self.on_note(note)
 
     def on_agreement(self, step: int, measurement: Measurement) -> None:
         """Keep the newest comparison for the next line."""
@@ -115,7 +121,12 @@ class ProgressListener(RunListener):
         if self._log:
             self._log.write(f"{ending(state.epoch, self._epochs, state.kept_epoch)}\n")
 
-    def _note(self, note: str) -> None:
+    def on_stopping(self) -> None:
+        """Say that the training will stop; a signal may come in the midst of other output."""
+        os.write(2, b"\nstopping at the end of this step; Ctrl-C again to stop at once\n")
+
+    def on_note(self, note: str) -> None:
+        """Say something of the run."""
         if self._log:
             self._log.write(f"note: {note}\n")
         if self._live:

@@ -13,7 +13,7 @@ from jactrain.config.yaml import escaped
 if TYPE_CHECKING:
     from jactrain.agreement.monitor import Measurement
     from jactrain.config.build import Blueprint
-    from jactrain.runs.run import RunResult
+    from jactrain.runs.session import RunResult
 
 _PERCENT = ("accuracy",)
 

@@ -46,6 +46,22 @@ def read_arrays(path: Path, names: Iterable[str], base: str = CONFIGURATION) -> 
     raise DataError(f"{path}: this is not an npz file but {came}; write one with numpy.savez(path, x=x, y=y)")
 
 
+def member_names(path: Path) -> list[str]:
+    """Return the names of the arrays in the npz file at `path`.
+
+    Raises DataError where it cannot be read, and where all of them together take more than two `LIMIT`s.
+    """
+    check_file(path, 2 * LIMIT)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except Exception as error:  # as above
+        raise DataError(f"{path}: the npz file cannot be read ({error}); write it anew") from None
+    if sum(member.file_size for member in members) > 2 * LIMIT:
+        raise DataError(f"{path}: its arrays take more than {2 * LIMIT / GIBIBYTE:g} GiB in memory")
+    return [member.filename.removesuffix(".npy") for member in members]
+
+
 def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> Array:
     there = [member.removesuffix(".npy") for member in archive.namelist()]
     if name not in there:

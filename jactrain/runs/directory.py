@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import shutil
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from jactrain.errors import RunError
-from jactrain.files import reachable
+from jactrain.files import reachable, sync_folder
 
 
 @dataclass(frozen=True)
@@ -18,26 +22,40 @@ class RunDirectory:
     path: Path
 
     @classmethod
-    def create(cls, base: Path, name: str) -> RunDirectory:
-        """Make a new folder below `base`; RunError if that is not possible.
+    def create(
+        cls, base: Path, name: str, fill: Callable[[RunDirectory], None] = lambda _: None
+    ) -> RunDirectory:
+        """Make a new folder below `base` with what `fill` writes; RunError if that is not possible.
 
-        The four hexadecimal digits keep two runs of one second apart.
+        It appears under its name with all of that in it, or not at all. The four hexadecimal digits keep two
+        runs of one second apart.
         """
-        for _ in range(100):
-            now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-            path = base / f"{now}-{name}-{secrets.token_hex(2)}"
-            try:
-                path.mkdir(parents=True)
-            except FileExistsError:
-                if base.exists() and not base.is_dir():
-                    break
-                continue
-            except OSError as error:
-                raise RunError(
-                    f"the run's folder {path} cannot be made: {error.strerror}; "
-                    "choose another place with --runs"
-                ) from None
-            return cls(path)
+        try:
+            base.mkdir(parents=True, exist_ok=True)
+            unfinished = Path(tempfile.mkdtemp(prefix=".jactrain-", dir=base))
+        except OSError as error:
+            raise RunError(
+                f"a folder in {base} cannot be made: {'it is a file' if base.is_file() else error.strerror}; "
+                "choose another place with --runs"
+            ) from None
+        try:
+            umask = os.umask(0)
+            os.umask(umask)
+            unfinished.chmod(0o777 & ~umask)  # mkdtemp makes folders that only their owner can enter
+            fill(cls(unfinished))
+            for _ in range(100):
+                time = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+                path = base / f"{time}-{name}-{secrets.token_hex(2)}"
+                if path.exists():
+                    continue
+                with reachable(path, "made"):
+                    unfinished.rename(path)
+                sync_folder(base)
+                return cls(path)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+        shutil.rmtree(unfinished, ignore_errors=True)
         raise RunError(f"no folder for the run can be made in {base}; choose another place with --runs")
 
     @classmethod
@@ -80,6 +98,16 @@ class RunDirectory:
     def weights(self) -> Path:
         """The trained parameters and what is needed to predict with them."""
         return self.path / "weights.npz"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of what the run is resumed from."""
+        return self.path / "checkpoints"
+
+    @property
+    def lock(self) -> Path:
+        """Locked by the process that trains."""
+        return self.path / ".lock"
 
     @property
     def log(self) -> Path:

@@ -1,34 +1,39 @@
-"""What a run writes while it trains: a line an epoch, a line a comparison, its log."""
+"""What a run writes while it trains: a line an epoch, a line a comparison."""
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import IO, Self
+from typing import NamedTuple, Self
 
 from jactrain.agreement.monitor import Measurement
-from jactrain.files import as_json
+from jactrain.files import LineFile, as_json
 from jactrain.runs.directory import RunDirectory
 from jactrain.training.events import Listener
 from jactrain.training.state import TrainingState
 
 
+class Lengths(NamedTuple):
+    """How many bytes of each file were written."""
+
+    metrics: int = 0
+    agreement: int = 0
+
+
+_NOTHING = Lengths()
+
+
 class Recorder(Listener):
     """Writes `metrics.jsonl` and `agreement.jsonl`, each line whole as soon as it is known."""
 
-    def __init__(self, directory: RunDirectory) -> None:
-        self._metrics: IO[str] = directory.metrics.open("w", encoding="utf-8", buffering=1)
-        self._agreement: IO[str] = directory.agreement.open("w", encoding="utf-8", buffering=1)
+    def __init__(self, directory: RunDirectory, lengths: Lengths = _NOTHING) -> None:
+        """Go on behind the first `lengths` bytes of both files; what stands behind them is forgotten."""
+        self._metrics = LineFile(directory.metrics, lengths.metrics)
+        self._agreement = LineFile(directory.agreement, lengths.agreement)
 
     def __enter__(self) -> Self:
         """Return the recorder."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close both files."""
         self._metrics.close()
         self._agreement.close()
@@ -42,8 +47,14 @@ class Recorder(Listener):
             "multiply_adds": state.multiply_adds,
             **state.metrics,
         }
-        self._metrics.write(as_json(line) + "\n")
+        self._metrics.append(as_json(line))
 
     def agreement(self, step: int, measurement: Measurement) -> None:
         """Write one comparison of modes."""
-        self._agreement.write(as_json({"step": step, **measurement.as_json()}) + "\n")
+        self._agreement.append(as_json({"step": step, **measurement.as_json()}))
+
+    def kept(self) -> Lengths:
+        """Return the lengths of both files, which the operating system has now been told to keep."""
+        self._metrics.sync()
+        self._agreement.sync()
+        return Lengths(self._metrics.size, self._agreement.size)

@@ -30,9 +30,16 @@ def steps_per_epoch(experiment: Experiment) -> int:
     return -(-len(experiment.training.x) // experiment.settings.batch_size)
 
 
-def shuffled(experiment: Experiment, state: TrainingState) -> Array:
-    """Return the numbers `(N,)` of all examples in the order of the next epoch."""
-    return state.random.order.permutation(len(experiment.training.x))
+def steps_taken(experiment: Experiment, state: TrainingState) -> int:
+    """Return how many steps of the state's epoch are behind it."""
+    return state.step - state.epoch * steps_per_epoch(experiment)
+
+
+def order_of(experiment: Experiment, state: TrainingState) -> Array:
+    """Return the numbers `(N,)` of all examples in the order of the state's epoch, drawn where it begins."""
+    if state.order is None:
+        state.order = state.random.order.permutation(len(experiment.training.x))
+    return state.order
 
 
 class OrderAhead:
@@ -54,27 +61,27 @@ class OrderAhead:
         self._drawn = before, self._scratch.permutation(len(experiment.training.x))
 
     def take(self, experiment: Experiment, state: TrainingState) -> Array:
-        """Return the order of the next epoch, whether it was drawn ahead or not."""
+        """Return the order of the state's epoch, beginning it, whether it was drawn ahead or not."""
         drawn, self._drawn = self._drawn, None
         own = state.random.order.bit_generator
-        if drawn is None or self._scratch is None or own.state != drawn[0]:
-            return shuffled(experiment, state)
-        own.state = self._scratch.bit_generator.state
-        return drawn[1]
+        if state.order is None and drawn is not None and self._scratch and own.state == drawn[0]:
+            own.state = self._scratch.bit_generator.state
+            state.order = drawn[1]
+        return order_of(experiment, state)
 
 
-def in_batches(order: Array, size: int) -> Iterator[Array]:
-    """Yield the numbers of whole batches, `(S, size)`, and of what is left over, `(1, rest)`."""
+def in_batches(order: Array, size: int) -> list[Array]:
+    """Return the numbers of whole batches, `(S, size)`, and of what is left over, `(1, rest)`."""
     whole = len(order) - len(order) % size
-    if whole:
-        yield order[:whole].reshape(-1, size)
-    if whole < len(order):
-        yield order[whole:][None]
+    blocks = [order[:whole].reshape(-1, size), order[whole:][None]]
+    return [block for block in blocks if block.size]
 
 
 def draws(experiment: Experiment, state: TrainingState) -> Iterator[Draw]:
-    """Yield the draws of one epoch, in a new random order."""
-    order = shuffled(experiment, state)
-    for start, stop in ranges(len(order), experiment.settings.batch_size):
+    """Yield the draws of the state's epoch that are still to come; behind the last of them it is over."""
+    order = order_of(experiment, state)
+    batches = list(ranges(len(order), experiment.settings.batch_size))
+    for start, stop in batches[steps_taken(experiment, state) :]:
         noise = experiment.network.draw_noise(state.random.noise, stop - start, experiment.dtype)
         yield Draw(order[start:stop], noise)
+    state.order = None

@@ -9,6 +9,9 @@ import numpy as np
 
 from jactrain.arrays import Array
 from jactrain.errors import DivergedError
+from jactrain.network import Network
+from jactrain.objective import Batch
+from jactrain.training.experiment import Experiment
 from jactrain.training.state import TrainingState
 
 
@@ -20,15 +23,42 @@ def is_finite(value: Any, square: Any) -> bool:
     return math.isfinite(value) and math.isfinite(square)
 
 
-def require_finite_gradient(value: Any, gradient: Array, state: TrainingState) -> None:
-    """Raise DivergedError if the loss or an entry of the gradient is not finite."""
+def require_finite_gradient(
+    value: Any, gradient: Array, experiment: Experiment, state: TrainingState, batch: Batch
+) -> None:
+    """Raise DivergedError, which names the layer where it began, unless loss and gradient are finite."""
     if is_finite(value, gradient.dot(gradient)):
         return
+    network = experiment.network
     if not math.isfinite(value):
-        raise _diverged(state, f"the loss is {value}")
-    wrong = np.count_nonzero(~np.isfinite(gradient))
-    if wrong:
-        raise _diverged(state, f"{wrong} entries of the gradient are not finite")
+        first = _first_not_finite(network, state.parameters, batch)
+        whose = (
+            f"the first outputs that are not finite are those of {first}"
+            if first
+            else "all outputs are finite"
+        )
+        raise _diverged(state, f"the loss is {value} ({whose})")
+    wrong = ~np.isfinite(gradient)
+    if wrong.any():
+        # Products go backwards through the chain: the last layer concerned is where it began.
+        layout = network.layout
+        last = [name for name, part in zip(layout.names, layout.slices, strict=True) if wrong[part].any()][-1]
+        count = np.count_nonzero(wrong)
+        raise _diverged(
+            state,
+            f"{count} entries of the gradient are not finite (in the order of products, those of {last} first)",
+        )
+
+
+def _first_not_finite(network: Network, parameters: Array, batch: Batch) -> str | None:
+    """Return the name of the first layer whose outputs are not all finite; None if there is none."""
+    x = batch.x[None]
+    own, noise = network.own_parameters(parameters), network.own_noise(batch.noise)
+    for link, params, drawn in zip(network.links, own, noise, strict=True):
+        x, _ = link.layer.forward(np, params, x, drawn)
+        if not np.isfinite(x).all():
+            return link.name
+    return None
 
 
 def require_finite_losses(state: TrainingState) -> None:

@@ -7,9 +7,9 @@ numbers come from its generators: what one engine began, another goes on with.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from jactrain.arrays import Array
 from jactrain.modes.base import Mode
@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from jactrain.training.events import Listener
     from jactrain.training.experiment import Experiment, Part
     from jactrain.training.state import TrainingState
+
+
+# Whether a training is to stop, asked between steps.
+Stop: TypeAlias = Callable[[], bool]
+
+
+def never() -> bool:
+    """Return False: nothing asks a training to stop."""
+    return False
 
 
 class Engine(Component, ABC):
@@ -77,11 +86,15 @@ class Execution(ABC):
         self.lasting.close()
 
     @abstractmethod
-    def train_epoch(self, state: TrainingState, listening: Sequence[Listener] = ()) -> None:
-        """Take the steps of one epoch, changing `state`, whose arrays are replaced and never written into.
+    def train_epoch(
+        self, state: TrainingState, listening: Sequence[Listener] = (), stop: Stop = never
+    ) -> None:
+        """Take the steps of the state's epoch that are still to come.
 
-        Each of `listening` hears of a step whose number is a multiple of its `every`. Raises DivergedError
-        before a loss or gradient that is not finite reaches the optimizer.
+        `state` is changed; its arrays are replaced and never written into. Where `stop()` is true it returns
+        between two steps, and `state.order` says that the epoch is not over. Each of `listening` hears of a
+        step whose number is a multiple of its `every`. Raises DivergedError before a loss or gradient that is
+        not finite reaches the optimizer.
         """
 
     @abstractmethod

@@ -17,7 +17,9 @@ class TrainingState:
 
     step, epoch: how many are finished. seconds: spent on whole steps, which are batches with their noise,
     gradients with what prepares them, checks and optimizer, without evaluation, agreement and writing.
-    multiply_adds: counted by the mode.
+    multiply_adds: counted by the mode. order: the numbers `(N,)` of the examples in the order of the epoch
+    that has begun; None between epochs. rate_factor: what learning rates are multiplied by; retries: how
+    often training went back after a divergence.
     """
 
     parameters: Array
@@ -31,6 +33,9 @@ class TrainingState:
     best_parameters: Array | None = None
     best_epoch: int = 0
     best_loss: float = float("inf")
+    order: Array | None = None
+    rate_factor: float = 1.0
+    retries: int = 0
 
     @classmethod
     def start(cls, experiment: Experiment) -> TrainingState:

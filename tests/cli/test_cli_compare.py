@@ -212,7 +212,7 @@ def test_on_a_terminal_of_80_columns_no_line_is_longer_and_no_number_is_broken(t
         (["--budget", "inf"], "seconds above 0, not inf"),
         (["--figures", "toy.yaml"], "toy.yaml is a file"),
         (["--figures", "toy.yaml/figures"], "toy.yaml/figures cannot be made"),
-        (["--runs", "toy.yaml", "--figures", "figures"], "cannot be made: Not a directory"),
+        (["--runs", "toy.yaml", "--figures", "figures"], "cannot be made: it is a file"),
         (["--set", "training.batch_size=9999"], "9999"),
         (["--scaling", "width", "--set", "network=[linear]"], "no hidden linear layer"),
         (["--modes", ","], "--modes"),

@@ -51,7 +51,10 @@ def test_the_best_weights_are_named_where_the_last_epoch_was_reached_too(
 
 @pytest.mark.parametrize(
     ("batch_size", "said"),
-    [(16, "step 1 of epoch 1: the loss is inf"), (96, "step 1 of epoch 1: the train loss is inf")],
+    [
+        (16, "step 1 of epoch 1: the loss is inf (all outputs are finite)"),
+        (96, "step 1 of epoch 1: the train loss is inf"),
+    ],
     ids=["at the next gradient", "at the end of the epoch"],
 )
 def test_a_run_that_diverges_says_so_and_keeps_no_weights(
@@ -91,8 +94,10 @@ def test_an_interrupted_run_keeps_what_it_has(folder: Path, jactrain: Callable) 
     assert (child.returncode, out) == (130, "")
     (run,) = Path("runs").iterdir()
     *figures, last = err.splitlines()
-    assert last == f"interrupted; what was trained until then is in {run}"
-    assert all(line.startswith("epoch ") for line in figures)
+    assert last == f"interrupted; go on with: jactrain resume {run}"
+    assert [line for line in figures if line and not line.startswith("epoch ")] == [
+        "stopping at the end of this step; Ctrl-C again to stop at once"
+    ]
     meta = json.loads((run / "meta.json").read_text())
     assert (meta["status"], meta["exit_reason"]) == ("interrupted", "interrupted by the user")
     with np.load(run / "weights.npz", allow_pickle=False) as weights:

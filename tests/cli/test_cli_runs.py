@@ -104,6 +104,8 @@ def test_a_run_leaves_a_complete_folder(finished: Finished) -> None:
         "agreement.jsonl",
         "weights.npz",
         "log.txt",
+        "checkpoints",
+        ".lock",
     }
     assert finished.run.config.read_bytes() == finished.config.read_bytes()
     assert "epoch 1/1" in finished.run.log.read_text()

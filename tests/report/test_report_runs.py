@@ -17,7 +17,7 @@ from jactrain.errors import RunError
 from jactrain.report.page import Noted, Page, render
 from jactrain.report.run_record import read_run
 from jactrain.report.runs import read_runs, runs_page
-from jactrain.runs.run import ending
+from jactrain.runs.session import ending
 
 MakeRun = Callable[..., Path]
 

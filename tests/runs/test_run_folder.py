@@ -15,7 +15,8 @@ from jactrain.errors import ConfigurationError, RunError, ShapeError, UsageError
 from jactrain.files import as_json, write_atomically, write_text
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.model import Model, load_run
-from jactrain.runs.run import RunResult, run
+from jactrain.runs.run import run
+from jactrain.runs.session import RunResult
 
 TEXT = """\
 name: squares

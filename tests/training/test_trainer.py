@@ -148,7 +148,10 @@ def test_a_loss_that_is_not_finite_ends_training_without_a_warning(
     experiment: Callable, training: dict
 ) -> None:
     toy = experiment(optimizer={"adam": {"learning_rate": 1e200}}, training=training)
-    with pytest.raises(DivergedError, match=r"step 1 of epoch 1: the (train )?loss is inf; lower the"):
+    with pytest.raises(
+        DivergedError,
+        match=r"step 1 of epoch 1: the (train )?loss is inf( \(all outputs are finite\))?; lower the",
+    ):
         trained(toy)
 
 
@@ -164,15 +167,31 @@ def test_a_loss_that_is_not_finite_ends_training_without_a_warning(
 def test_what_is_not_finite_is_refused(
     experiment: Callable, value: float, gradient: list[float], said: str
 ) -> None:
-    state = TrainingState.start(experiment())
+    toy = experiment()
+    state, size = TrainingState.start(toy), toy.network.size
+    gradient = np.pad(gradient, (size - len(gradient), 0))
     with np.errstate(invalid="ignore"), pytest.raises(DivergedError, match=said):
-        require_finite_gradient(value, np.array(gradient), state)
+        require_finite_gradient(value, gradient, toy, state, toy.first_batch(4))
+
+
+def test_a_divergence_names_the_layer_where_it_began(experiment: Callable) -> None:
+    toy = experiment()
+    state, layout = TrainingState.start(toy), toy.network.layout
+    first, last = layout.names[0], layout.names[-1]
+    state.parameters[layout.slices[0]] = math.inf
+    with np.errstate(all="ignore"), pytest.raises(DivergedError, match=f"those of {first.split('/')[0]}"):
+        require_finite_gradient(math.nan, np.zeros(toy.network.size), toy, state, toy.first_batch(4))
+    gradient = np.full(toy.network.size, math.nan)
+    with np.errstate(all="ignore"), pytest.raises(DivergedError, match=f"those of {last} first"):
+        require_finite_gradient(1.0, gradient, toy, state, toy.first_batch(4))
 
 
 def test_a_sum_that_overflows_is_no_divergence(experiment: Callable) -> None:
-    state = TrainingState.start(experiment())
+    toy = experiment()
+    gradient = np.full(toy.network.size, 1e308)
     with np.errstate(over="ignore"):
-        require_finite_gradient(1.0, np.array([1e308, 1e308]), state)
+        require_finite_gradient(1.0, gradient, toy, TrainingState.start(toy), toy.first_batch(4))
+    assert np.isfinite(gradient).all()
 
 
 def test_a_training_that_is_interrupted_leaves_the_point_that_its_step_says(experiment: Callable) -> None:

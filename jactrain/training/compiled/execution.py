@@ -15,13 +15,13 @@ from jactrain.arrays import Array
 from jactrain.modes.gradients import leaves_of, noise_tree
 from jactrain.objective import Batch
 from jactrain.optimizers.base import State
-from jactrain.training.batches import Draw, OrderAhead, in_batches, steps_per_epoch
+from jactrain.training.batches import Draw, OrderAhead, in_batches, steps_per_epoch, steps_taken
 from jactrain.training.compiled.devices import Placement, on_host, placement_for, tracing
 from jactrain.training.compiled.functions import evaluation_function
 from jactrain.training.compiled.programs import CompiledGradients, StepsProgram
 from jactrain.training.compiled.steps import Carried, Reached, Steps
 from jactrain.training.divergence import require_finite_gradient
-from jactrain.training.engine import Execution
+from jactrain.training.engine import Execution, Stop, never
 from jactrain.training.events import Listener
 from jactrain.training.experiment import Experiment, Part
 from jactrain.training.metrics import PORTION, outputs_and_losses
@@ -63,16 +63,26 @@ class JaxExecution(Execution):
         x, targets, _ = self._experiment.training
         return self._placement.put(x), self._placement.put(targets)
 
-    def train_epoch(self, state: TrainingState, listening: Sequence[Listener] = ()) -> None:
-        """Take the steps of one epoch, in as few programs as the listeners and memory let it be."""
+    def train_epoch(
+        self, state: TrainingState, listening: Sequence[Listener] = (), stop: Stop = never
+    ) -> None:
+        """Take the steps of the state's epoch, in as few programs as the listeners and memory let it be.
+
+        It stops between programs: these are then the same as without, and so are the bits.
+        """
         start = perf_counter()
         order = self._order.take(self._experiment, state)
+        behind = steps_taken(self._experiment, state)
         for block in in_batches(order, self._experiment.settings.batch_size):
             program = self._program(
                 block.shape[1], min([len(block), *(listener.every for listener in listening)])
             )
-            taken = 0
+            taken = min(behind, len(block))
+            behind -= taken
             while taken < len(block):
+                if stop():
+                    state.seconds += perf_counter() - start
+                    return
                 # A listener is due before the first step of a program, or not at all.
                 until = [listener.every - state.step % listener.every for listener in listening]
                 count = min([len(block) - taken, program.most, *until])
@@ -81,6 +91,7 @@ class JaxExecution(Execution):
                     start += self._tell(due, state, program, steps)
                 self._run(state, program, steps)
                 taken += count
+        state.order = None
         state.seconds += perf_counter() - start
 
     def outputs_and_losses(self, parameters: Array, part: Part) -> tuple[Array, Array]:
@@ -123,18 +134,18 @@ class JaxExecution(Execution):
         ]
         return Steps(
             order.astype(np.int32),
-            self._rates(state.step, count),
+            self._rates(state.step, count, state.rate_factor),
             tuple(np.stack(leaf) for leaf in zip(*noise, strict=True)),
             tuple(np.stack(array) for array in zip(*drawn, strict=True)),
         )
 
-    def _computed_rates(self, step: int, count: int) -> Array:
-        """Return the learning rates `(S,)` of `count` steps from `step` on."""
+    def _computed_rates(self, step: int, count: int, factor: float) -> Array:
+        """Return the learning rates `(S,)` of `count` steps from `step` on, multiplied by `factor`."""
         experiment = self._experiment
         each, epochs = steps_per_epoch(experiment), experiment.settings.epochs
         rate_at = experiment.optimizer.learning_rate.rate
         return np.array(
-            [rate_at((step + number) / each, epochs) for number in range(count)], experiment.dtype
+            [factor * rate_at((step + number) / each, epochs) for number in range(count)], experiment.dtype
         )
 
     def _tell(
@@ -143,7 +154,7 @@ class JaxExecution(Execution):
         """Tell listeners of the first of `steps`, and return the seconds that they took."""
         batch = self._batch(program, steps, 0)
         result = self._gradients.with_drawn(state.parameters, batch, [array[0] for array in steps.drawn])
-        require_finite_gradient(result.value, result.gradient, state)
+        require_finite_gradient(result.value, result.gradient, self._experiment, state, batch)
         paused = perf_counter()
         point = state.parameters, state.optimizer
         # Copies: what listeners write into them is not trained with.
@@ -165,7 +176,7 @@ class JaxExecution(Execution):
         # While the devices compute:
         count = len(steps.order)
         self._order.draw(self._experiment, state)
-        self._rates(state.step + count, count)
+        self._rates(state.step + count, count, state.rate_factor)
         parameters = on_host(reached.parameters)
         if bool(reached.are_finite) and math.isfinite(parameters.dot(parameters)):
             self._arrive(state, parameters, reached, count, program.gradient.multiply_adds)
@@ -175,7 +186,7 @@ class JaxExecution(Execution):
             batch = self._batch(program, steps, number)
             drawn = [array[number] for array in steps.drawn]
             result = self._gradients.with_drawn(state.parameters, batch, drawn)
-            require_finite_gradient(result.value, result.gradient, state)
+            require_finite_gradient(result.value, result.gradient, self._experiment, state, batch)
             reached = one(self._carried(state, one), self._examples, steps.part(number, number + 1))
             self._arrive(state, on_host(reached.parameters), reached, 1, one.gradient.multiply_adds)
 

@@ -18,7 +18,7 @@ from jactrain.optimizers.base import Optimizer
 from jactrain.program.loops import at_most, cores
 from jactrain.training.batches import Draw, draws, steps_per_epoch
 from jactrain.training.divergence import is_finite, require_finite_gradient
-from jactrain.training.engine import Engine, Execution, engines
+from jactrain.training.engine import Engine, Execution, Stop, engines, never
 from jactrain.training.events import Listener
 from jactrain.training.experiment import Experiment, Part
 from jactrain.training.metrics import outputs_and_losses
@@ -86,8 +86,10 @@ class NumpyExecution(Execution):
         self.lasting.enter_context(at_most(self._limit, self._threads))
         return self
 
-    def train_epoch(self, state: TrainingState, listening: Sequence[Listener] = ()) -> None:
-        """Take the steps of one epoch."""
+    def train_epoch(
+        self, state: TrainingState, listening: Sequence[Listener] = (), stop: Stop = never
+    ) -> None:
+        """Take the steps of the state's epoch that are still to come."""
         experiment, settings = self._experiment, self._experiment.settings
         rate_at = experiment.optimizer.learning_rate.rate
         start = perf_counter()
@@ -98,7 +100,8 @@ class NumpyExecution(Execution):
                 step = self._step(draw, point)
                 value, square = step.differentiate(draw, state.random.mode)
                 if not is_finite(value, square):
-                    require_finite_gradient(value, step.gradient, state)
+                    point.leave(state)
+                    require_finite_gradient(value, step.gradient, experiment, state, draw.batch(experiment))
                 for listener in listening:
                     if state.step % listener.every == 0:
                         point.leave(state)
@@ -106,9 +109,11 @@ class NumpyExecution(Execution):
                         result = GradientResult(value, step.gradient.copy(), replace(step.work))
                         listener.on_step(state, draw.batch(experiment), result)
                         start += perf_counter() - paused
-                step.update(rate_at(state.step / steps, settings.epochs))
+                step.update(rate_at(state.step / steps, settings.epochs) * state.rate_factor)
                 state.step += 1
                 state.multiply_adds += step.work.multiply_adds
+                if stop():
+                    break
         finally:
             # However it ends: the state is the point that its step says.
             point.leave(state)

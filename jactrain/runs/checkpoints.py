@@ -1,0 +1,114 @@
+"""The checkpoints of a run: writing the newest, removing old ones, finding the newest that is whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from jactrain.errors import CheckpointError
+from jactrain.files import reachable
+from jactrain.runs.directory import RunDirectory
+from jactrain.training.checkpoint import Checkpoint, load, save
+from jactrain.training.events import Listener
+from jactrain.training.experiment import Experiment
+from jactrain.training.settings import Checkpoints
+from jactrain.training.state import TrainingState
+
+_NAME = re.compile(r"step-(\d{1,18})\.npz")
+
+
+def checkpoints_of(directory: RunDirectory) -> list[Path]:
+    """Return the checkpoints in the run's folder, the newest first."""
+    with reachable(directory.checkpoints):
+        if not directory.checkpoints.is_dir():
+            return []
+        found = [(_NAME.fullmatch(path.name), path) for path in directory.checkpoints.iterdir()]
+    return [path for match, path in sorted(found, key=_step, reverse=True) if match]
+
+
+def newest_whole(directory: RunDirectory) -> tuple[Path | None, Checkpoint | None, list[str]]:
+    """Return the newest checkpoint that is whole, with its path, and what is to be said of newer ones.
+
+    These are put aside, `.damaged`, so that they count no more. None where there is none at all; raises
+    CheckpointError where there are some, all of them damaged, which are left as they are.
+    """
+    notes: list[str] = []
+    damaged: list[Path] = []
+    newest: CheckpointError | None = None
+    for path in checkpoints_of(directory):
+        try:
+            checkpoint = load(path)
+        except CheckpointError as error:
+            newest = newest or error
+            damaged.append(path)
+            notes.append(f"{error}; an older checkpoint is taken")
+            continue
+        for each in damaged:
+            each.replace(each.with_suffix(".damaged"))
+        return path, checkpoint, notes
+    if newest is not None:
+        raise CheckpointError(
+            f"{newest}; no older checkpoint is whole: train anew with "
+            f"jactrain run {directory.resolved_config}"
+        )
+    return None, None, notes
+
+
+# Seconds that the first checkpoint is taken to need.
+_FIRST = 0.005
+
+
+class Keeper(Listener):
+    """Writes a checkpoint at the ends of epochs, and keeps the newest few.
+
+    newest: the path of the last one; None before there is any.
+    """
+
+    def __init__(self, directory: RunDirectory, record: Callable[[], dict[str, Any]]) -> None:
+        """Keep checkpoints in the run's folder; `record` gives what is kept with the state."""
+        self._directory = directory
+        self._record = record
+        self._settings: Checkpoints | None = None
+        self._started = perf_counter()
+        self._spent, self._cost = 0.0, _FIRST
+        self.newest = next(iter(checkpoints_of(directory)), None)
+
+    def on_start(self, experiment: Experiment, state: TrainingState) -> None:
+        """Learn how often, and how many."""
+        self._settings = experiment.settings.checkpoints
+        self._started = perf_counter()
+
+    def on_epoch(self, state: TrainingState) -> None:
+        """Write the state of the epoch's end, if it is due."""
+        settings = self._settings
+        if settings is None or state.epoch % settings.every:
+            return
+        allowed = settings.share * (perf_counter() - self._started)
+        if settings.share == 1 or self._spent + self._cost <= allowed:
+            self.keep(state)
+
+    def on_end(self, state: TrainingState) -> None:
+        """Write the last state, from which the run may be trained on."""
+        self.keep(state)
+
+    def keep(self, state: TrainingState) -> None:
+        """Write `state`, unless it is there, or no checkpoints are wanted; then remove the oldest."""
+        path = self._directory.checkpoints / f"step-{state.step:010}.npz"
+        if self._settings is None or path == self.newest:
+            return
+        start = perf_counter()
+        with reachable(path, "written"):
+            path.parent.mkdir(exist_ok=True)
+        save(path, state, self._record())
+        self.newest = path
+        for old in checkpoints_of(self._directory)[self._settings.keep :]:
+            old.unlink(missing_ok=True)
+        self._cost = perf_counter() - start
+        self._spent += self._cost
+
+
+def _step(found: tuple[re.Match[str] | None, Path]) -> int:
+    return int(found[0][1]) if found[0] else -1

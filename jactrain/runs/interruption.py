@@ -1,0 +1,46 @@
+"""Ctrl-C and SIGTERM: the first asks a training to stop between two steps, the second stops it at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, NoReturn, Self
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """While entered, by the main thread, a first signal is noted, and a second raises KeyboardInterrupt."""
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        """Call `tell` when the first signal comes; it is called between any two instructions."""
+        self._tell = tell
+        self._before: dict[signal.Signals, Any] = {}
+        self._asked = False
+
+    def __enter__(self) -> Self:
+        """Take the signals over; other threads get none."""
+        if threading.current_thread() is threading.main_thread():
+            self._before = {each: signal.signal(each, self._note) for each in _SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the signals back."""
+        for each, handler in self._before.items():
+            signal.signal(each, handler)
+
+    def asked(self) -> bool:
+        """Return whether the training is to stop."""
+        return self._asked
+
+    def end(self) -> NoReturn:
+        """Raise KeyboardInterrupt, as if the signal had come only now."""
+        raise KeyboardInterrupt
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        self._tell()

@@ -1,0 +1,30 @@
+"""One process trains in a run's folder at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from jactrain.errors import RunError
+from jactrain.files import reachable
+from jactrain.runs.directory import RunDirectory
+
+
+@contextmanager
+def locked(directory: RunDirectory) -> Iterator[None]:
+    """Keep other processes from training in the folder; RunError where one does already.
+
+    The operating system gives the lock back when the process ends, however it ends.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(directory.lock)
+    try:
+        with reachable(directory.lock, "locked"):
+            lock.acquire(blocking=False)
+    except Timeout:
+        raise RunError(f"another process is training in {directory.path}; wait for it, or stop it") from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,268 @@
+"""Training in a run's folder, from its first step or from a checkpoint on, to a readable end."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jactrain.agreement.monitor import Measurement
+from jactrain.arrays import Array
+from jactrain.errors import DivergedError
+from jactrain.files import as_json, write_text
+from jactrain.runs.checkpoints import Keeper
+from jactrain.runs.directory import RunDirectory
+from jactrain.runs.interruption import Interruption
+from jactrain.runs.model import Model
+from jactrain.runs.recorder import Lengths, Recorder
+from jactrain.training.agreement import AgreementListener
+from jactrain.training.checkpoint import load
+from jactrain.training.events import Listener
+from jactrain.training.experiment import Experiment
+from jactrain.training.state import TrainingState
+from jactrain.training.trainer import is_over, train
+
+
+@dataclass(frozen=True, eq=False, repr=False)  # arrays have no single truth value to compare by
+class RunResult:
+    """What a run leaves.
+
+    parameters: flat `(P,)`, the best under early stopping, else the last; kept_epoch: the epoch that they
+    are from; metrics: with these parameters. agreement: the last measurement of each mode, and
+    agreement_step: how many steps were finished then, None without one.
+    """
+
+    folder: Path
+    experiment: Experiment
+    parameters: Array
+    metrics: dict[str, float | None]
+    agreement: dict[str, Measurement]
+    agreement_step: int | None
+    epochs: int
+    kept_epoch: int
+    steps: int
+    seconds: float
+    multiply_adds: int
+
+    def __repr__(self) -> str:
+        return f"RunResult(folder={str(self.folder)!r}, metrics={self.metrics})"
+
+    @property
+    def model(self) -> Model:
+        """The trained model, as `load_run` reads it from the folder."""
+        return Model.of(self.experiment, self.parameters)
+
+    def predict(self, x: Array) -> Array:
+        """Return what `model` predicts: classes `(N,)` as text, or numbers `(N, m)` in the data's units."""
+        return self.model.predict(x)
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether early stopping ended the training before its last epoch."""
+        return self.epochs < self.experiment.settings.epochs
+
+    @property
+    def ending(self) -> str:
+        """How the training ended, and which weights were kept, in words."""
+        return ending(self.epochs, self.experiment.settings.epochs, self.kept_epoch)
+
+
+def ending(epoch: int, epochs: int, kept_epoch: int) -> str:
+    """Return in words how a training of at most `epochs` ended after `epoch`, with the weights of which."""
+    whole = f"stopped early after epoch {epoch} of {epochs}" if epoch < epochs else "all epochs were trained"
+    return whole if kept_epoch == epoch else f"{whole}; the weights are those of epoch {kept_epoch}"
+
+
+class RunListener(Listener):
+    """A listener that also hears of what becomes of the run."""
+
+    def on_folder(self, folder: Path) -> None:
+        """Hear where the run is written."""
+
+    def on_agreement(self, step: int, measurement: Measurement) -> None:
+        """Hear of one mode compared at a step."""
+
+    def on_note(self, note: str) -> None:
+        """Hear what is to be said of a run that goes on: other libraries, a damaged checkpoint, a retry."""
+
+    def on_stopping(self) -> None:
+        """Hear that the training was asked to stop, and will between two steps; called by a signal."""
+
+
+class Point(NamedTuple):
+    """Where a training goes on: its state, and how much of the run's files belongs to it."""
+
+    state: TrainingState
+    lengths: Lengths
+
+
+class Session:
+    """The training of `experiment` in the folder of a run, which is locked by the caller.
+
+    meta: what `meta.json` says besides status and counts. config: the resolved configuration.
+    """
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        experiment: Experiment,
+        meta: dict[str, Any],
+        config: dict[str, Any],
+        listeners: Sequence[RunListener],
+    ) -> None:
+        self._directory, self._experiment = directory, experiment
+        self._meta, self._config = meta, config
+        self._listeners = listeners
+        self._agreement: dict[str, Measurement] = {}
+        self._agreement_step: int | None = None
+
+    def train(self, start: Point) -> RunResult:
+        """Train from `start` to the end, going back to checkpoints after divergences as far as is allowed.
+
+        Raises DivergedError, and KeyboardInterrupt where it was asked to stop, after the folder was brought
+        to a readable end: it can be resumed from its last checkpoint.
+        """
+        point: Point | None = start
+        with Interruption(self._tell_stopping) as interruption:
+            while point is not None:
+                state = point.state
+                point = self._train(point, interruption)
+        _keep_weights(self._directory, self._experiment, state)
+        result = self._result(state)
+        self._write_meta(state, "finished", result.ending)
+        return result
+
+    def _train(self, point: Point, interruption: Interruption) -> Point | None:
+        """Train from `point`; return where to go on after a divergence, None at the end."""
+        state, experiment = point.state, self._experiment
+        self._write_meta(state, "running")
+        with Recorder(self._directory, point.lengths) as recorder:
+
+            def report(step: int, measurement: Measurement) -> None:
+                self._agreement[measurement.mode], self._agreement_step = measurement, step
+                recorder.agreement(step, measurement)
+                for listener in self._listeners:
+                    listener.on_agreement(step, measurement)
+
+            def record() -> dict[str, Any]:
+                facts = comparable_facts(self._meta)
+                return {"lengths": recorder.kept()._asdict(), "config": self._config, "facts": facts}
+
+            keeper = Keeper(self._directory, record)
+            hearing = [AgreementListener(report), recorder, keeper, *self._listeners]
+            try:
+                train(experiment, state, hearing, interruption.asked)
+                if interruption.asked() and not is_over(experiment, state):
+                    keeper.keep(state)
+                    interruption.end()
+            except DivergedError as error:
+                back = self._back(state, keeper, error)
+                if back is None:
+                    self._write_meta(state, "diverged", str(error))
+                    raise DivergedError(f"{error}{self._way_back(keeper)}") from None
+                return back
+            except KeyboardInterrupt:
+                _keep_weights(self._directory, experiment, state)
+                self._write_meta(state, "interrupted", "interrupted by the user")
+                raise
+            except BaseException as error:
+                reason = "".join(traceback.format_exception_only(error)).strip()
+                self._write_meta(state, "failed", reason)
+                raise
+        return None
+
+    def _back(self, state: TrainingState, keeper: Keeper, error: DivergedError) -> Point | None:
+        """Return the last checkpoint, with a lower learning rate; None where that is not to be tried."""
+        rule = self._experiment.settings.on_divergence
+        if rule is None or state.retries >= rule.retries:
+            return None
+        if keeper.newest is None:
+            back = Point(TrainingState.start(self._experiment), Lengths())
+        else:
+            checkpoint = load(keeper.newest)
+            back = Point(checkpoint.state, Lengths(**checkpoint.record["lengths"]))
+        back.state.rate_factor = state.rate_factor * rule.reduce_learning_rate
+        back.state.retries = state.retries + 1
+        note = (
+            f"{error}; going back to the end of epoch {back.state.epoch} with learning rates times "
+            f"{back.state.rate_factor:.3g} (retry {back.state.retries} of {rule.retries})"
+        )
+        self._meta.setdefault("retries", []).append(note)
+        for listener in self._listeners:
+            listener.on_note(note)
+        return back
+
+    def _way_back(self, keeper: Keeper) -> str:
+        """Return how to go on from the last checkpoint, if there is one."""
+        if keeper.newest is None:
+            return ""
+        kind, folder = self._experiment.optimizer.kind, shlex.quote(str(self._directory.path))
+        return (
+            f"; go on from its last checkpoint with: jactrain resume {folder} "
+            f"--set optimizer.{kind}.learning_rate=…"
+        )
+
+    def _tell_stopping(self) -> None:
+        for listener in self._listeners:
+            listener.on_stopping()
+
+    def _result(self, state: TrainingState) -> RunResult:
+        return RunResult(
+            folder=self._directory.path,
+            experiment=self._experiment,
+            parameters=state.kept_parameters,
+            metrics=state.metrics,
+            agreement=self._agreement,
+            agreement_step=self._agreement_step,
+            epochs=state.epoch,
+            kept_epoch=state.kept_epoch,
+            steps=state.step,
+            seconds=state.seconds,
+            multiply_adds=state.multiply_adds,
+        )
+
+    def _write_meta(self, state: TrainingState, status: str, reason: str = "") -> None:
+        reached = {"epochs": state.epoch, "steps": state.step, "kept_epoch": state.kept_epoch}
+        write_meta(self._directory, self._meta | reached, status, reason)
+
+
+def write_meta(directory: RunDirectory, meta: dict[str, Any], status: str, reason: str = "") -> None:
+    """Write `meta.json`, with the status, and with time and reason of the end where it is one."""
+    ended = {} if status == "running" else {"ended": now(), "exit_reason": reason}
+    write_text(directory.meta, as_json({**meta, "status": status, **ended}, indent=2) + "\n")
+
+
+def now() -> str:
+    """Return the time, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+# What of a run's record says with what it computes: where that differs, the last bits may.
+_COMPARABLE = ("versions", "blas", "engine", "data")
+
+
+def comparable_facts(meta: dict[str, Any]) -> dict[str, Any]:
+    """Return what of `meta.json` must be the same for a resumed run to have the same bits."""
+    return {name: meta[name] for name in _COMPARABLE}
+
+
+def data_digest(experiment: Experiment) -> str:
+    """Return the SHA-256 of the training and validation examples, as they are trained with."""
+    digest = hashlib.sha256()
+    for part in (experiment.training, experiment.validation):
+        if part is not None:
+            for array in (part.x, part.targets):
+                digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _keep_weights(directory: RunDirectory, experiment: Experiment, state: TrainingState) -> None:
+    if np.isfinite(state.kept_parameters).all():
+        Model.of(experiment, state.kept_parameters).save(directory.weights)
