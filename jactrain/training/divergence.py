@@ -46,7 +46,7 @@ def require_finite_gradient(
         count = np.count_nonzero(wrong)
         raise _diverged(
             state,
-            f"{count} entries of the gradient are not finite (in the order of products, those of {last} first)",
+            f"{count} entries of the gradient are not finite, those of {last} first",
         )
 
 
