@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCH := .venv-bench/bin
 
-.PHONY: demo test browser nightly check format bench bench-smoke clean
+.PHONY: demo test browser nightly soak fuzz check format bench bench-smoke clean
 
 demo: .venv/.installed  ## train on handwritten digits, the gradient checked while it trains
 	$(BIN)/jactrain run configs/digits.yaml
@@ -20,6 +20,12 @@ browser:
 
 nightly: .venv/.developing  ## ten times as many random networks, none of which may be accused
 	JACTRAIN_NETWORKS=20000 $(BIN)/python -m pytest -q -n 2 tests/agreement/test_no_false_alarm.py
+
+soak: .venv/.developing  ## kill trainings 200 times at random, and before every change of the disk
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 JACTRAIN_KILLS=200 $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/reliability/test_kill.py
+
+fuzz: .venv/.developing  ## ten times as many broken configurations, arrays, tables and checkpoints
+	JACTRAIN_FUZZ=10 $(BIN)/python -m pytest -q -n 2 tests/reliability/test_fuzz.py
 
 check: .venv/.developing  ## style, docstrings, types, and the direction of imports
 	$(BIN)/ruff check .

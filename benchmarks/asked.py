@@ -69,6 +69,7 @@ ASKED: tuple[Asked, ...] = (
     Asked(commands.HELP, "jactrain --help", ("import typer",), None),
     Asked(commands.OVERHEAD, "run, its steps", ("bare loop",), 1 / 1.1),
     Asked(commands.OVERHEAD, "run, its training", ("bare loop",), None),
+    Asked(commands.OVERHEAD, "run, its training", ("run, its training without checkpoints",), 1 / 1.05),
     Asked(commands.OVERHEAD, "run", ("bare loop",), None),
 )
 

@@ -134,6 +134,8 @@ class _Clock(RunListener):
 def _overhead(smoke: bool) -> Subjects:
     """Return the bare loop of `configs/digits.yaml`, and what `run` takes for the same, in parts."""
     config, _ = load_document(_CONFIG, ["agreement=null", *(["training.epochs=2"] if smoke else [])])
+    settings = config.training.model_copy(update={"checkpoints": None})
+    without = config.model_copy(update={"training": settings})
     experiment = build(config)
     epochs = config.training.epochs
 
@@ -157,6 +159,12 @@ def _overhead(smoke: bool) -> Subjects:
             run(config, empty, listeners=[clock])
         return clock.seconds
 
+    def unkept() -> float:
+        clock = _Clock()
+        with TemporaryDirectory() as empty:
+            run(without, empty, listeners=[clock])
+        return clock.seconds
+
     def whole() -> None:
         with TemporaryDirectory() as empty:
             run(config, empty)
@@ -165,6 +173,9 @@ def _overhead(smoke: bool) -> Subjects:
         "bare loop": Subject(bare, stated=_OWN),
         "evaluation": Subject(evaluation, stated=_OWN, told="losses and accuracies of both parts, an epoch"),
         "run, its steps": Subject(steps, stated=_OWN, tells=True, told="the `seconds` that it records"),
-        "run, its training": Subject(training, stated=_OWN, tells=True, told="with evaluation and metrics"),
+        "run, its training": Subject(
+            training, stated=_OWN, tells=True, told="with evaluation, metrics, checkpoints"
+        ),
+        "run, its training without checkpoints": Subject(unkept, stated=_OWN, tells=True),
         "run": Subject(whole, stated=_OWN, told="from the configuration to the weights in their file"),
     }

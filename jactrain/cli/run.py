@@ -61,11 +61,11 @@ def command(
 
 
 def _show_plan(config: Config, blueprint: Blueprint, json: bool) -> None:
-    plan = config.mode.prepare(blueprint.objective, config.training.batch_size, config.dtype)
+    plan = blueprint.mode.prepare(blueprint.objective, config.training.batch_size, config.dtype)
     facts = {
         "parameters": blueprint.network.size,
         "examples": blueprint.outline.examples,
-        "mode": config.mode.label,
+        "mode": blueprint.mode.label,
         "multiply_adds_per_step": plan.multiply_adds,
         "predicted_peak_bytes": plan.peak_bytes,
     }
@@ -77,6 +77,6 @@ def _show_plan(config: Config, blueprint: Blueprint, json: bool) -> None:
 
     echo_table(chain_table(blueprint))
     typer.echo(
-        f"{config.mode.label}: {plan.multiply_adds:,} multiply-adds a step of "
+        f"{blueprint.mode.label}: {plan.multiply_adds:,} multiply-adds a step of "
         f"{config.training.batch_size} examples, about {rounded(plan.peak_bytes)}"
     )

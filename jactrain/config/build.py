@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from jactrain.config.compared import Compared, check_plans, compared
+from jactrain.config.memory import fitted
 from jactrain.config.models import Config
 from jactrain.config.noting import located_at, noting
 from jactrain.data.base import Classification, Dataset, Outline, Task
 from jactrain.data.preparation import Scaling, in_dtype, most_kept, split
-from jactrain.errors import ConfigurationError, KeyPath, Mistake, ShapeError
+from jactrain.errors import ConfigurationError, KeyPath, Mistake, OptionError, ShapeError, UnsupportedError
 from jactrain.explanation import notes_on
 from jactrain.layers.base import Layer
 from jactrain.layers.chain import names_of
 from jactrain.layers.linear import Linear
 from jactrain.layers.residual import Residual
+from jactrain.modes.base import Mode
 from jactrain.network import Network
 from jactrain.objective import Objective
 from jactrain.training.experiment import Experiment, Part, generators
@@ -28,10 +31,11 @@ _MOST_PARAMETERS = 2**31  # 16 GiB in float64, and training holds several vector
 
 @dataclass(frozen=True)
 class Blueprint:
-    """What a configuration describes before its data are loaded."""
+    """What a configuration describes before its data are loaded; mode: bounded, where it had to be."""
 
     outline: Outline
     objective: Objective
+    mode: Mode
     agreement: Compared
 
     @property
@@ -80,7 +84,7 @@ def build(config: Config, scalings: Scalings | None = None) -> Experiment:
     agreement = config.agreement
     return Experiment(
         objective=blueprint.objective,
-        mode=config.mode,
+        mode=blueprint.mode,
         optimizer=config.optimizer,
         settings=config.training,
         engine=config.engine,
@@ -121,7 +125,11 @@ def _blueprint(config: Config) -> Blueprint:
     _check_settings(config, mistakes)
     if mistakes or outline is None or objective is None:
         raise ConfigurationError(mistakes)
-    return Blueprint(outline, objective, agreement)
+    mode = config.mode
+    with suppress(OptionError, UnsupportedError):  # told where the plans are checked, with their places
+        mode, bounded = fitted(config, objective, outline, agreement.modes)
+        agreement = agreement._replace(notes=(*agreement.notes, *bounded))
+    return Blueprint(outline, objective, mode, agreement)
 
 
 class _Examples(NamedTuple):

@@ -49,6 +49,7 @@ def run(
         with located(document):
             return run(config, runs, given=document.data, listeners=listeners)
     experiment = build(config)
+    config = config.model_copy(update={"mode": experiment.mode})  # as bounded: the run is repeated by it
     with located_at(("engine",), config.engine.kind):
         experiment.engine.join(experiment)
         engine = experiment.engine.facts(experiment)

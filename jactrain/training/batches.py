@@ -31,8 +31,8 @@ def steps_per_epoch(experiment: Experiment) -> int:
 
 
 def steps_taken(experiment: Experiment, state: TrainingState) -> int:
-    """Return how many steps of the state's epoch are behind it."""
-    return state.step - state.epoch * steps_per_epoch(experiment)
+    """Return how many steps of the state's epoch are behind it: none before its order is drawn."""
+    return 0 if state.order is None else state.step - state.epoch * steps_per_epoch(experiment)
 
 
 def order_of(experiment: Experiment, state: TrainingState) -> Array:
@@ -79,9 +79,9 @@ def in_batches(order: Array, size: int) -> list[Array]:
 
 def draws(experiment: Experiment, state: TrainingState) -> Iterator[Draw]:
     """Yield the draws of the state's epoch that are still to come; behind the last of them it is over."""
-    order = order_of(experiment, state)
+    taken, order = steps_taken(experiment, state), order_of(experiment, state)
     batches = list(ranges(len(order), experiment.settings.batch_size))
-    for start, stop in batches[steps_taken(experiment, state) :]:
+    for start, stop in batches[taken:]:
         noise = experiment.network.draw_noise(state.random.noise, stop - start, experiment.dtype)
         yield Draw(order[start:stop], noise)
     state.order = None

@@ -71,8 +71,8 @@ class JaxExecution(Execution):
         It stops between programs: these are then the same as without, and so are the bits.
         """
         start = perf_counter()
-        order = self._order.take(self._experiment, state)
         behind = steps_taken(self._experiment, state)
+        order = self._order.take(self._experiment, state)
         for block in in_batches(order, self._experiment.settings.batch_size):
             program = self._program(
                 block.shape[1], min([len(block), *(listener.every for listener in listening)])
