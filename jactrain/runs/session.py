@@ -190,8 +190,9 @@ class Session:
             back = Point(checkpoint.state, Lengths(**checkpoint.record["lengths"]))
         back.state.rate_factor = state.rate_factor * rule.reduce_learning_rate
         back.state.retries = state.retries + 1
+        where = f"the end of epoch {back.state.epoch}" if back.state.step else "the start"
         note = (
-            f"{error}; going back to the end of epoch {back.state.epoch} with learning rates times "
+            f"{str(error).partition('; ')[0]}; going back to {where} with learning rates times "
             f"{back.state.rate_factor:.3g} (retry {back.state.retries} of {rule.retries})"
         )
         self._meta.setdefault("retries", []).append(note)
