@@ -22,7 +22,16 @@ from jactrain.runs.directory import RunDirectory
 from jactrain.runs.lock import locked
 from jactrain.runs.provenance import provenance
 from jactrain.runs.recorder import Lengths
-from jactrain.runs.session import Point, RunListener, RunResult, Session, comparable_facts, data_digest, now
+from jactrain.runs.session import (
+    Point,
+    RunListener,
+    RunResult,
+    Session,
+    comparable_facts,
+    data_digest,
+    now,
+    write_meta,
+)
 from jactrain.training.checkpoint import Checkpoint, require_fits
 from jactrain.training.experiment import Experiment
 from jactrain.training.state import TrainingState
@@ -52,13 +61,13 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequen
     config, document = load_document(directory.resolved_config, overrides)
     path, checkpoint, notes = newest_whole(directory)
     _require_resumable(directory, config, checkpoint)
-    changes = {} if checkpoint is None else _changes(directory, config, checkpoint, overrides)
+    meta = _meta(directory)
+    changes = {} if checkpoint is None else _changes(directory, config, checkpoint, overrides, meta)
     with located(document):
         experiment = build(config)
         with located_at(("engine",), config.engine.kind):
             experiment.engine.join(experiment)
             engine = experiment.engine.facts(experiment)
-    meta = _meta(directory)
     now_there = {
         "engine": engine,
         "data": data_digest(experiment),
@@ -75,6 +84,7 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequen
     }
     meta = meta | now_there | {"resumed": [*meta.get("resumed", []), resumed]}
     if changes:
+        write_meta(directory, meta, "running")  # what is recorded there is known as said, whatever happens
         write_text(directory.resolved_config, resolved_yaml(config))
     for listener in listeners:
         listener.on_folder(directory.path)
@@ -109,13 +119,26 @@ def _point(path: Path | None, checkpoint: Checkpoint | None, experiment: Experim
 
 
 def _changes(
-    directory: RunDirectory, config: Config, checkpoint: Checkpoint, overrides: Sequence[str]
+    directory: RunDirectory,
+    config: Config,
+    checkpoint: Checkpoint,
+    overrides: Sequence[str],
+    meta: dict[str, Any],
 ) -> dict[str, tuple[Any, Any]]:
-    """Return what the configuration has changed since the checkpoint, all of it by `overrides`.
+    """Return what the configuration has changed since the checkpoint, all of it by `overrides`, old or new.
 
     Raises RunError for other changes, and for those that a training which has begun cannot make.
     """
-    before = dict(_flat(checkpoint.record.get("config")))
+    try:  # with the defaults of options that there were not yet
+        config_before = Config.model_validate(
+            checkpoint.record.get("config"), context={"folder": directory.path}
+        )
+    except ValidationError:
+        raise CheckpointError(
+            f"the newest checkpoint of {directory.path} holds no configuration that this jactrain reads; "
+            "resume it with the version that wrote it"
+        ) from None
+    before = dict(_flat(resolved(config_before)))
     after = dict(_flat(resolved(config)))
     missing = object()
     changes = {
@@ -124,6 +147,12 @@ def _changes(
         if before.get(key, missing) != after.get(key, missing)
     }
     said = [override.partition("=")[0].strip() for override in overrides]
+    said += [
+        key
+        for earlier in meta.get("resumed", [])
+        for key, value in earlier["set"].items()
+        if after.get(key) == value
+    ]
     for key, (old, new) in changes.items():
         if any(_is_within(key, fixed) for fixed in _FIXED):
             raise RunError(
@@ -161,7 +190,10 @@ def _meta(directory: RunDirectory) -> dict[str, Any]:
         meta = json.loads(directory.meta.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    if not isinstance(meta, dict) or not isinstance(meta.get("resumed", []), list):
+    resumed = meta.get("resumed", []) if isinstance(meta, dict) else None
+    if not isinstance(resumed, list) or not all(
+        isinstance(each, dict) and isinstance(each.get("set"), dict) for each in resumed
+    ):
         return {}
     return {key: value for key, value in meta.items() if key not in ("status", "ended", "exit_reason")}
 

@@ -47,7 +47,6 @@ class Countdown:
 
 def train(order):
     """Run or resume as ordered; return how many calls changed the disk."""
-    from jactrain.cli.training import _facts
     from jactrain.runs.resume import resume
     from jactrain.runs.run import run
 
@@ -56,7 +55,7 @@ def train(order):
         result = run(Path(order["config"]), order["runs"])
     else:
         result = resume(order["folder"], order.get("set", ()))
-    return {"calls": countdown.calls, "folder": _facts(result)["folder"]}
+    return {"calls": countdown.calls, "folder": str(result.folder)}
 
 
 def forked(order):
@@ -86,7 +85,6 @@ def forked(order):
 
 def main():
     # Forked trainers need not import them again; JAX starts no thread before it is asked for a device.
-    import jactrain.cli.training
     import jactrain.config.build
     import jactrain.runs.resume
     import jactrain.runs.run
