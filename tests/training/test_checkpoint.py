@@ -123,11 +123,20 @@ def test_a_member_that_was_not_written_is_named(path):
 
 
 def test_facts_that_do_not_match_their_digest_are_refused(path):
-    facts = members(path)["facts"].copy()
-    facts[facts.tolist().index(ord("1"))] = ord("2")
-    said = "facts are not what was written"
-    assert said in refusal(rewritten(path, {"facts": facts}))
-    assert said in refusal(rewritten(path, {"facts": facts.astype(np.float64)}))
+    whole, written = path.read_bytes(), members(path)["facts"]
+    ones = np.flatnonzero(written == ord("1"))[:8]
+    changed = [np.where(np.arange(len(written)) == at, ord("2"), written).astype(np.uint8) for at in ones]
+    for facts in (*changed, written.astype(np.float64), written.view(np.int8)):
+        path.write_bytes(whole)
+        assert "facts are not what was written" in refusal(rewritten(path, {"facts": facts}))
+
+
+def test_numbers_that_json_has_not_are_not_written(path, state):
+    whole = path.read_bytes()
+    state.metrics["train_loss"] = math.nan
+    with pytest.raises(ValueError, match="JSON"):
+        save(path, state, {})
+    assert path.read_bytes() == whole
 
 
 @pytest.mark.parametrize(
@@ -146,6 +155,7 @@ def test_facts_that_do_not_match_their_digest_are_refused(path):
         ({"retries": -1}, "retries"),
         ({"record": []}, "record"),
         ({"digests": {"parameters": 3}}, "digests.parameters"),
+        ({"seconds": math.inf}, "seconds"),
         ({"zebra": 1}, "zebra"),
         ({"generators": {"order": {}}}, "generators.order.bit_generator"),
     ],
@@ -169,6 +179,8 @@ def test_facts_that_no_checkpoint_has_are_named(path, facts, place):
         (("has_uint32",), -1),
         (("uinteger",), 2**32),
         (("uinteger",), -1),
+        (("has_uint32",), "1"),
+        (("state", "state"), "5"),
         (("zebra",), 1),
         (("state", "zebra"), 1),
     ],
@@ -203,9 +215,12 @@ def test_the_largest_numbers_of_a_generator_are_read(path, keys, value):
 
 
 def test_generators_of_another_training_are_refused(path):
-    generators = json.loads(members(path)["facts"].tobytes())["generators"]
-    del generators["noise"]
-    assert "generators of facts are not those" in refusal(rewritten(path, facts={"generators": generators}))
+    whole, generators = path.read_bytes(), json.loads(members(path)["facts"].tobytes())["generators"]
+    one = generators["noise"]
+    fewer = {name: each for name, each in generators.items() if name != "noise"}
+    for others in (fewer, generators | {"zebra": one}):
+        path.write_bytes(whole)
+        assert "generators of facts are not those" in refusal(rewritten(path, facts={"generators": others}))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "\ufffd", "NaN"])
@@ -233,12 +248,15 @@ def test_a_checkpoint_without_parameters_is_refused(path):
 
 def test_a_training_goes_on_from_a_state_of_its_own_only(path, toy, state):
     require_fits(path, toy, state)
-    cases = {
-        "parameters": (state.parameters[:-1], f"parameters is float64 of shape ({toy.network.size - 1},)"),
-        "best_parameters": (state.best_parameters.astype(np.float32), "best_parameters is float32"),
-        "order": (state.order[:-1], "order is int64 of shape"),
-    }
-    for name, (value, said) in cases.items():
+    size = toy.network.size
+    cases = [
+        ("parameters", state.parameters[:-1], f"parameters is float64 of shape ({size - 1},)"),
+        ("parameters", np.append(state.parameters, 0), f"parameters is float64 of shape ({size + 1},)"),
+        ("best_parameters", state.best_parameters.astype(np.float32), "best_parameters is float32"),
+        ("order", state.order[:-1], "order is int64 of shape"),
+        ("order", state.order.astype(np.float64), "order is float64 of shape"),
+    ]
+    for name, value, said in cases:
         kept = getattr(state, name)
         setattr(state, name, value)
         with pytest.raises(CheckpointError, match=r"give the settings that it was written with") as caught:
@@ -252,7 +270,9 @@ def test_a_training_goes_on_from_a_state_of_its_own_only(path, toy, state):
         require_fits(path, toy, state)
 
 
-def test_the_state_of_another_optimizer_is_refused(path, experiment, state):
-    with pytest.raises(CheckpointError, match=r"optimizer/.*, but this training goes on from") as caught:
-        require_fits(path, experiment(optimizer={"sgd": {"learning_rate": 0.1}}), state)
-    assert str(caught.value).startswith(str(path))
+def test_the_state_of_another_optimizer_is_refused(path, toy, experiment, state):
+    other = experiment(optimizer={"sgd": {"learning_rate": 0.1}})
+    for training, one in ((other, state), (toy, TrainingState.start(other))):
+        with pytest.raises(CheckpointError, match=r"but this training goes on from") as caught:
+            require_fits(path, training, one)
+        assert str(caught.value).startswith(str(path))
