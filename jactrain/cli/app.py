@@ -93,7 +93,8 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         # Mistakes in a configuration begin with their own places, which editors and terminals follow.
-        typer.echo(str(error) if isinstance(error, ConfigurationError) else f"error: {error}", err=True)
+        text = str(error) if isinstance(error, ConfigurationError) else f"error: {error}"
+        typer.echo("\n".join(map(_escaped, text.split("\n"))), err=True)  # names from files may hold anything
         sys.exit(error.exit_code)
     except MemoryError as error:
         typer.echo(f"error: out of memory: {error}; take smaller layers, batches or data", err=True)
@@ -108,6 +109,12 @@ def main() -> None:
         typer.echo(f"error: {place}{error.strerror or error}; look at its permissions and its disk", err=True)
         _forget_output()
         sys.exit(1)
+
+
+def _escaped(line: str) -> str:
+    from jactrain.config.yaml import escaped
+
+    return escaped(line)
 
 
 def _forget_output() -> None:

@@ -22,6 +22,7 @@ from jactrain.errors import ConfigurationError, KeyPath, Mistake
 
 MAXIMUM_BYTES = 1_000_000
 MAXIMUM_DEPTH = 50
+MAXIMUM_VALUES = 10_000  # scalars, lists and mappings: what takes at most a second to validate
 _MAXIMUM_DIGITS = 100  # of one integer; Python refuses to print those of more than 4300
 _LONGEST_FLOW = 200  # characters of a value that is spelled out for `--set`
 _EXCERPT = 100  # characters of a source line that a report shows
@@ -278,6 +279,7 @@ class _Composer:
         self.source = source
         self.places: dict[KeyPath, Place] = {}
         self._parser = _Parser(text)
+        self._values = 0
         self._last = source.place(0, 0)
         try:
             self.value = self._document(root)
@@ -329,6 +331,10 @@ class _Composer:
         if len(path) + isinstance(event, yaml.CollectionStartEvent) > MAXIMUM_DEPTH:
             message = f"this nests deeper than {MAXIMUM_DEPTH} levels"
             fail(self._place(event, path[:1]), message, "flatten it; is it the right file?")
+        self._values += 1
+        if self._values > MAXIMUM_VALUES:
+            message = f"this is more than the {MAXIMUM_VALUES:,} values that a configuration has at most"
+            fail(self._place(event, path[:1]), message, "keep data in a csv or npz file")
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             message = f"anchors and aliases are not read: {shortened(event.anchor)}"
             fail(

@@ -15,6 +15,8 @@ from jactrain.errors import DataError
 
 # Bytes of one array, as stored and as float64, and of the whole file.
 LIMIT = 4 * GIBIBYTE
+# Of arrays that a message lists.
+_NAMES, _LONGEST_NAME = 20, 60
 
 _ZIP, _NPY = b"PK", b"\x93NUMPY"
 _HEADERS = {
@@ -37,13 +39,22 @@ def read_arrays(path: Path, names: Iterable[str], base: str = CONFIGURATION) -> 
             start = file.read(len(_NPY))
             if start.startswith(_ZIP):
                 with zipfile.ZipFile(file) as archive:
-                    return {name: _read_member(path, archive, name) for name in names}
+                    return {name: _read_named(path, archive, name) for name in names}
     except DataError:
         raise
     except Exception as error:  # zipfile, zlib and numpy raise a dozen types for damaged bytes
         raise DataError(f"{path}: the npz file cannot be read ({error}); write it anew") from error
     came = "a single array (npy)" if start == _NPY else "something else"
     raise DataError(f"{path}: this is not an npz file but {came}; write one with numpy.savez(path, x=x, y=y)")
+
+
+def _read_named(path: Path, archive: zipfile.ZipFile, name: str) -> Array:
+    try:
+        return _read_member(path, archive, name)
+    except DataError:
+        raise
+    except Exception as error:  # as above
+        raise DataError(f"{path}: {name} cannot be read ({error}); write the file anew") from error
 
 
 def member_names(path: Path) -> list[str]:
@@ -65,7 +76,8 @@ def member_names(path: Path) -> list[str]:
 def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> Array:
     there = [member.removesuffix(".npy") for member in archive.namelist()]
     if name not in there:
-        arrays = ", ".join(there) or "none"
+        few = [each if len(each) <= _LONGEST_NAME else f"{each[:_LONGEST_NAME]}…" for each in there[:_NAMES]]
+        arrays = ", ".join([*few, *(["…"] if len(there) > _NAMES else [])]) or "none"
         raise DataError(f"{path}: there is no array {name!r}; arrays in this file: {arrays}")
     member = archive.getinfo(f"{name}.npy" if f"{name}.npy" in archive.namelist() else name)
     _check_size(path, name, member.file_size)

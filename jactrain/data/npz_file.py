@@ -60,6 +60,9 @@ def _inputs(path: Path, x: Array) -> Array:
     return _finite(path, "x", x)
 
 
+_LAST_CHARACTER, _SURROGATES = 0x10FFFF, range(0xD800, 0xE000)
+
+
 def _targets(path: Path, y: Array) -> tuple[Array, Task]:
     if y.dtype.kind == "f":
         targets = _finite(path, "y", y.reshape(len(y), -1))
@@ -78,7 +81,12 @@ def _targets(path: Path, y: Array) -> tuple[Array, Task]:
 
 
 def _text(path: Path, y: Array) -> Array:
-    """Return `y` with byte strings decoded."""
+    """Return `y` with byte strings decoded; DataError for what is no text."""
+    if y.dtype.kind == "U" and y.size:
+        points = np.ascontiguousarray(y.astype(y.dtype.newbyteorder("="))).view(np.uint32)
+        wrong = (points > _LAST_CHARACTER) | ((points >= _SURROGATES.start) & (points < _SURROGATES.stop))
+        if wrong.any():
+            raise DataError(f"{path}: y holds U+{points[wrong][0]:04X}, which is no character; write y anew")
     try:
         return np.char.decode(y, "utf-8") if y.dtype.kind == "S" else y
     except UnicodeDecodeError:

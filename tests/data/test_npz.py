@@ -184,7 +184,7 @@ NPY = npy(X)
         (with_x(NPY.replace(b"(3, 2), ", b"(3, 9), ")), "by its header, which its"),
         (with_x(NPY.replace(b"(3, 2), ", b"(-3,-2),")), "data.npz: "),
         (with_x(NPY.replace(b"NUMPY\x01", b"NUMPY\x09")), "x has the npy format"),
-        (with_x(b"a,b\n1,2\n"), "data.npz: the npz file cannot be read"),
+        (with_x(b"a,b\n1,2\n"), "data.npz: x cannot be read"),
     ],
     ids=[
         "empty",
