@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -63,10 +65,9 @@ class ProgressListener(RunListener):
         """Stop the bar, note why the run ended if it failed, and close the log."""
         if self._live:
             self._live.stop()
-        if self._log:
-            if error is not None:
-                self._log.write(f"{str(error) or type(error).__name__}\n")
-            self._log.close()
+        if error is not None:
+            self._write(str(error) or type(error).__name__)
+        self._end_log()
 
     def on_folder(self, folder: Path) -> None:
         """Open the log in the run's folder."""
@@ -118,25 +119,45 @@ class ProgressListener(RunListener):
         """Show the last epoch's figures, if they were not, and tell how training ended in the log."""
         if self._untold:
             typer.echo(self._untold, err=True)
-        if self._log:
-            self._log.write(f"{ending(state.epoch, self._epochs, state.kept_epoch)}\n")
+        self._write(ending(state.epoch, self._epochs, state.kept_epoch))
 
     def on_stopping(self) -> None:
         """Say that the training will stop; a signal may come in the midst of other output."""
-        os.write(2, b"\nstopping at the end of this step; Ctrl-C again to stop at once\n")
+        if sys.stderr is not None:  # else 2 may be any file
+            with contextlib.suppress(OSError):
+                os.write(2, b"\nstopping at the end of this step; Ctrl-C again to stop at once\n")
 
     def on_note(self, note: str) -> None:
         """Say something of the run."""
-        if self._log:
-            self._log.write(f"note: {note}\n")
+        self._write(f"note: {note}")
+        self._say(note)
+
+    def _say(self, note: str) -> None:
         if self._live:
             self._live.console.print(Text(f"note: {note}"), soft_wrap=True)
         else:
             echo_notes([note])
 
+    def _write(self, line: str) -> None:
+        """Write a line of the log; one that finds no room ends the log, and not the training."""
+        if self._log is None:
+            return
+        try:
+            self._log.write(f"{line}\n")
+        except OSError as error:
+            self._end_log()
+            self._say(
+                f"{self.folder}/log.txt cannot be written ({error.strerror}); the run goes on without it"
+            )
+
+    def _end_log(self) -> None:
+        if self._log is not None:
+            log, self._log = self._log, None
+            with contextlib.suppress(OSError):
+                log.close()
+
     def _line(self, text: str, always: bool = False) -> None:
-        if self._log:
-            self._log.write(text + "\n")
+        self._write(text)
         if not self._plain:
             return
         if always or time.monotonic() - self._last >= _INTERVAL:

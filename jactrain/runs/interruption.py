@@ -21,9 +21,11 @@ class Interruption:
         self._asked = False
 
     def __enter__(self) -> Self:
-        """Take the signals over; other threads get none."""
+        """Take the signals over, but those that are ignored; other threads get none."""
         if threading.current_thread() is threading.main_thread():
-            self._before = {each: signal.signal(each, self._note) for each in _SIGNALS}
+            for each in _SIGNALS:
+                if signal.getsignal(each) not in (signal.SIG_IGN, None):  # None: of a library in C
+                    self._before[each] = signal.signal(each, self._note)
         return self
 
     def __exit__(self, *_: object) -> None:

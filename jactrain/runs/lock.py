@@ -19,11 +19,13 @@ def locked(directory: RunDirectory) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     lock = FileLock(directory.lock)
-    try:
-        with reachable(directory.lock, "locked"):
+    with reachable(directory.lock, "locked"):
+        try:
             lock.acquire(blocking=False)
-    except Timeout:
-        raise RunError(f"another process is training in {directory.path}; wait for it, or stop it") from None
+        except Timeout:  # which is an OSError
+            raise RunError(
+                f"another process is training in {directory.path}; wait for it, or stop it"
+            ) from None
     try:
         yield
     finally:

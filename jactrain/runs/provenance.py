@@ -63,7 +63,10 @@ def _blas() -> list[dict[str, Any]]:
     from threadpoolctl import threadpool_info  # 10 ms, and only here
 
     keys = ("internal_api", "version", "num_threads", "architecture")
-    return [{key: library.get(key) for key in keys} for library in threadpool_info()]
+    found = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    # Others come with other imports, and compute nothing of a training.
+    own = [library for library in found if "numpy" in library["filepath"]] or found
+    return [{key: library.get(key) for key in keys} for library in own]
 
 
 def _git(folder: Path) -> dict[str, Any] | None:

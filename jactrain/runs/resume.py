@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 
@@ -15,7 +16,7 @@ from jactrain.config.models import Config
 from jactrain.config.noting import located_at
 from jactrain.config.resolved import resolved, resolved_yaml
 from jactrain.errors import CheckpointError, RunError
-from jactrain.files import write_text
+from jactrain.files import reachable, write_text
 from jactrain.runs.checkpoints import newest_whole
 from jactrain.runs.configuration import configuration_of
 from jactrain.runs.directory import RunDirectory
@@ -33,8 +34,8 @@ from jactrain.runs.session import (
     write_meta,
 )
 from jactrain.training.checkpoint import Checkpoint, require_fits
-from jactrain.training.experiment import Experiment
 from jactrain.training.state import TrainingState
+from jactrain.training.trainer import is_over
 
 # What a training that has begun cannot change: its numbers would be those of another.
 _FIXED = ("seed", "dtype", "network", "loss", "training.batch_size")
@@ -57,32 +58,38 @@ def resume(
 
 
 def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequence[RunListener]) -> RunResult:
-    configuration_of(directory)  # says which plug-ins are missing
+    written = configuration_of(directory)
     config, document = load_document(directory.resolved_config, overrides)
     path, checkpoint, notes = newest_whole(directory)
-    _require_resumable(directory, config, checkpoint)
     meta = _meta(directory)
-    changes = {} if checkpoint is None else _changes(directory, config, checkpoint, overrides, meta)
+    if checkpoint is None:
+        _require_restartable(directory, written)
+        changes = list(_differing(resolved(written), resolved(config)))
+    else:
+        changes = list(_differing(resolved(_recorded(directory, checkpoint)), resolved(config)))
+        _require_said(directory, changes, overrides, meta)
     with located(document):
         experiment = build(config)
         with located_at(("engine",), config.engine.kind):
             experiment.engine.join(experiment)
             engine = experiment.engine.facts(experiment)
-    now_there = {
-        "engine": engine,
-        "data": data_digest(experiment),
-        **provenance(config.seed, Path.cwd()),
-    }
-    point = _point(path, checkpoint, experiment)
-    if checkpoint is not None:
-        notes += _differences(checkpoint.record.get("facts"), comparable_facts(now_there))
+    facts = {"engine": engine, "data": data_digest(experiment), **provenance(config.seed, Path.cwd())}
+    point = Point(TrainingState.start(experiment), Lengths())
+    if path is not None and checkpoint is not None:
+        require_fits(path, experiment, checkpoint.state)
+        notes += _differences(directory, checkpoint, facts, changes)
+        lengths, missing = _lengths(directory, path, checkpoint)
+        notes += missing
+        point = Point(checkpoint.state, lengths)
+    if is_over(experiment, point.state):
+        notes.append("this run was trained to its end; --set training.epochs=… trains it for longer")
     resumed = {
         "time": now(),
         "step": point.state.step,
-        "set": {key: new for key, (_, new) in changes.items()},
+        "set": {change.key: change.new for change in changes},
         "notes": notes,
     }
-    meta = meta | now_there | {"resumed": [*meta.get("resumed", []), resumed]}
+    meta = meta | facts | {"resumed": [*meta.get("resumed", []), resumed]}
     if changes:
         write_meta(directory, meta, "running")  # what is recorded there is known as said, whatever happens
         write_text(directory.resolved_config, resolved_yaml(config))
@@ -93,95 +100,98 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequen
     return Session(directory, experiment, meta, resolved(config), listeners).train(point)
 
 
-def _require_resumable(directory: RunDirectory, config: Config, checkpoint: Checkpoint | None) -> None:
+def _require_restartable(directory: RunDirectory, written: Config) -> None:
     """Raise RunError where there is no checkpoint, and training from the start would undo what is there."""
-    if checkpoint is not None:
-        return
     advice = f"train anew with jactrain run {directory.resolved_config}"
-    if config.training.checkpoints is None:
+    if written.training.checkpoints is None:
         raise RunError(f"{directory.path} keeps no checkpoints (training.checkpoints is null); {advice}")
     if directory.weights.is_file():
-        raise RunError(f"{directory.path} was trained to an end and has no checkpoints; {advice}")
+        raise RunError(f"{directory.path} has trained weights and no checkpoints; {advice}")
 
 
-def _point(path: Path | None, checkpoint: Checkpoint | None, experiment: Experiment) -> Point:
-    """Return where the training goes on: at the checkpoint, or at the start."""
-    if path is None or checkpoint is None:
-        return Point(TrainingState.start(experiment), Lengths())
-    require_fits(path, experiment, checkpoint.state)
+def _recorded(directory: RunDirectory, checkpoint: Checkpoint) -> Config:
+    """Return the configuration that the checkpoint was written with, new options at their defaults."""
     try:
-        lengths = TypeAdapter(dict[str, NonNegativeInt]).validate_python(checkpoint.record.get("lengths"))
-        return Point(checkpoint.state, Lengths(**lengths))
-    except (ValidationError, TypeError):
-        raise CheckpointError(
-            f"{path} is damaged: the lengths of metrics and agreement are missing"
-        ) from None
-
-
-def _changes(
-    directory: RunDirectory,
-    config: Config,
-    checkpoint: Checkpoint,
-    overrides: Sequence[str],
-    meta: dict[str, Any],
-) -> dict[str, tuple[Any, Any]]:
-    """Return what the configuration has changed since the checkpoint, all of it by `overrides`, old or new.
-
-    Raises RunError for other changes, and for those that a training which has begun cannot make.
-    """
-    try:  # with the defaults of options that there were not yet
-        config_before = Config.model_validate(
-            checkpoint.record.get("config"), context={"folder": directory.path}
-        )
+        return Config.model_validate(checkpoint.record.get("config"), context={"folder": directory.path})
     except ValidationError:
         raise CheckpointError(
             f"the newest checkpoint of {directory.path} holds no configuration that this jactrain reads; "
             "resume it with the version that wrote it"
         ) from None
-    before = dict(_flat(resolved(config_before)))
-    after = dict(_flat(resolved(config)))
-    missing = object()
-    changes = {
-        key: (before.get(key), after.get(key))
-        for key in sorted({*before, *after})
-        if before.get(key, missing) != after.get(key, missing)
-    }
+
+
+def _lengths(directory: RunDirectory, path: Path, checkpoint: Checkpoint) -> tuple[Lengths, list[str]]:
+    """Return how much of both files belongs to the checkpoint, and what is to be said of missing lines."""
+    try:
+        told = TypeAdapter(dict[str, NonNegativeInt]).validate_python(checkpoint.record.get("lengths"))
+        expected = Lengths(**told)
+    except (ValidationError, TypeError):
+        raise CheckpointError(
+            f"{path} is damaged: the lengths of metrics and agreement are missing"
+        ) from None
+    there, notes = [], []
+    for file, length in zip((directory.metrics, directory.agreement), expected, strict=True):
+        with reachable(file):
+            size = file.stat().st_size if file.exists() else 0
+            if size < length:
+                notes.append(f"{file} has {size} bytes, {length - size} fewer than it had: lines are missing")
+                size = file.read_bytes().rfind(b"\n") + 1 if size else 0
+        there.append(min(size, length))
+    return Lengths(*there), notes
+
+
+class _Change(NamedTuple):
+    """A setting that is another: its key, its values then and now."""
+
+    key: str
+    old: Any
+    new: Any
+
+    def __str__(self) -> str:
+        return (
+            f"{self.key} was {_as_yaml(self.old)} when the checkpoint was written and is {_as_yaml(self.new)}"
+        )
+
+
+def _differing(old: Any, new: Any, key: str = "") -> Iterator[_Change]:
+    """Yield the settings that differ, each as far out as their keys do."""
+    if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
+        for name in old:
+            yield from _differing(old[name], new[name], f"{key}.{name}" if key else name)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, pair in enumerate(zip(old, new, strict=True)):
+            yield from _differing(*pair, f"{key}.{number}")
+    elif _as_yaml(old) != _as_yaml(new):
+        yield _Change(key, old, new)
+
+
+def _require_said(
+    directory: RunDirectory, changes: Sequence[_Change], overrides: Sequence[str], meta: dict[str, Any]
+) -> None:
+    """Raise RunError for changes that no override said, now or earlier, or that no training can make."""
     said = [override.partition("=")[0].strip() for override in overrides]
-    said += [
-        key
-        for earlier in meta.get("resumed", [])
-        for key, value in earlier["set"].items()
-        if after.get(key) == value
-    ]
-    for key, (old, new) in changes.items():
-        if any(_is_within(key, fixed) for fixed in _FIXED):
+    earlier = [each["set"] for each in meta.get("resumed", [])]
+    for change in changes:
+        if any(_overlap(change.key, fixed) for fixed in _FIXED):
             raise RunError(
-                f"{key} was {old!r} when the checkpoint was written and is {new!r}: a training that has "
-                f"begun cannot change it; start a new run with jactrain run {directory.resolved_config}"
+                f"{change}: a training that has begun cannot change it; start a new run with jactrain run "
+                f"{directory.resolved_config}"
             )
-        if not any(_is_within(key, each) or _is_within(each, key) for each in said):
+        known = any(change.key in each and each[change.key] == change.new for each in earlier)
+        if not known and not any(_overlap(change.key, each) for each in said):
+            setting = shlex.quote(f"{change.key}={_as_yaml(change.new)}")
             raise RunError(
-                f"{directory.resolved_config}: {key} was {old!r} when the checkpoint was written and is "
-                f"{new!r}; put it back, or say that it is to change with --set {key}={new}"
+                f"{directory.resolved_config}: {change}; put it back, or say that it is to change with "
+                f"--set {setting}"
             )
-    return changes
 
 
-def _is_within(key: str, outer: str) -> bool:
-    return key == outer or key.startswith(f"{outer}.")
+def _overlap(key: str, other: str) -> bool:
+    return key == other or key.startswith(f"{other}.") or other.startswith(f"{key}.")
 
 
-def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield `("training.epochs", 30)` for every value of nested mappings and lists."""
-    items: Any = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    if not items:
-        yield prefix, value
-    for key, item in items:
-        yield from _flat(item, f"{prefix}.{key}" if prefix else str(key))
+def _as_yaml(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)  # which is YAML
 
 
 def _meta(directory: RunDirectory) -> dict[str, Any]:
@@ -198,12 +208,28 @@ def _meta(directory: RunDirectory) -> dict[str, Any]:
     return {key: value for key, value in meta.items() if key not in ("status", "ended", "exit_reason")}
 
 
-def _differences(before: Any, after: dict[str, Any]) -> list[str]:
-    """Return in words what the training is gone on with that it was not begun with."""
-    old, new = (dict(_flat(each)) for each in (before, json.loads(json.dumps(after))))
+def _differences(
+    directory: RunDirectory, checkpoint: Checkpoint, facts: dict[str, Any], changes: Sequence[_Change]
+) -> list[str]:
+    """Return in words what the training is gone on with that it was not begun with.
+
+    Raises RunError for data that are others though nobody said so.
+    """
+    before, after = checkpoint.record.get("facts"), comparable_facts(facts)
+    if not isinstance(before, dict):
+        return []
+    notes = []
+    if before.get("data") != after["data"]:
+        if not any(_overlap(change.key, "data") for change in changes):
+            raise RunError(
+                f"the data of {directory.path} are others than those it was begun with; put them back, or "
+                f"start a new run with jactrain run {directory.resolved_config}"
+            )
+        notes.append("the data are others than those that the training was begun with")
     found = [
-        f"{key} was {old.get(key)!r} and is {new.get(key)!r}"
-        for key in sorted({*old, *new})
-        if old.get(key) != new.get(key)
+        f"{change.key} was {_as_yaml(change.old)} and is {_as_yaml(change.new)}"
+        for change in _differing(before | {"data": after["data"]}, json.loads(json.dumps(after)))
     ]
-    return [f"{'; '.join(found)}: the last digits may differ from those of one training"] if found else []
+    if found:
+        notes.append(f"{'; '.join(found)}: the last digits may differ from those of one training")
+    return notes

@@ -1,0 +1,454 @@
+"""Going on with runs: interrupted, damaged, edited, finished, diverged, under another engine."""
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from test_kill import bits, only_run
+
+from jactrain.cli import main
+from jactrain.errors import CheckpointError
+from jactrain.runs.directory import RunDirectory
+from jactrain.training.checkpoint import load
+
+# A shell that starts tests in the background lets them ignore SIGINT; the child must not inherit that.
+PROGRAM = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from jactrain.cli import main; main()"
+)
+# Sleeps from the fourth comparison of modes on, so that a signal finds the training within an epoch.
+SLOW = (
+    "import time, jactrain.runs.recorder as recorder; agreement = recorder.Recorder.agreement; calls = []\n"
+    "def slow(self, *arguments):\n"
+    "    agreement(self, *arguments); calls.append(1); time.sleep(SECONDS if len(calls) > 3 else 0)\n"
+    "recorder.Recorder.agreement = slow\n"
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _environment(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JACTRAIN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        for name in ("FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE"):
+            patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture
+def jactrain(capsys, monkeypatch):
+    """Return a function that calls the command line in this process: exit code, stdout, stderr."""
+
+    def call(*arguments):
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["jactrain", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as ending:
+            code = int(ending.code or 0)
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return code, out, err
+
+    return call
+
+
+def sets(changes):
+    return [part for change in changes for part in ("--set", change)]
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "moons.yaml"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "name": "moons",
+                "data": {"source": {"moons": {"examples": 80}}, "validation": 0.25},
+                "network": [{"linear": {"units": 8}}, "tanh", {"dropout": {"rate": 0.2}}, "linear"],
+                "loss": "cross_entropy",
+                "mode": "reverse",
+                "optimizer": {"adam": {"learning_rate": 0.01}},
+                "training": {"epochs": 4, "batch_size": 13, "checkpoints": {"share": 1.0}},
+                "agreement": {"modes": ["forward"], "every": 3, "examples": 8},
+            }
+        )
+    )
+    return path
+
+
+@pytest.fixture
+def begun(jactrain, config, tmp_path):
+    """Return a function that trains into a folder of its own below tmp_path, and returns the run's."""
+
+    def train(name="runs", *changes):
+        code, _, err = jactrain("run", config, "--runs", tmp_path / name, *sets(changes))
+        assert code == 0, err
+        return only_run(tmp_path / name)
+
+    return train
+
+
+def checkpoints(folder):
+    return sorted((folder / "checkpoints").glob("step-*.npz"))
+
+
+def meta(folder):
+    return json.loads((folder / "meta.json").read_text())
+
+
+def resolved(folder):
+    return yaml.safe_load((folder / "config.resolved.yaml").read_text())
+
+
+def everything(folder):
+    """Return the bytes of every file of a run."""
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def started(config, runs, seconds):
+    """Start a run in a process of its own; return it when it has compared modes for the fourth time."""
+    program = SLOW.replace("SECONDS", str(seconds)) + PROGRAM
+    arguments = ["run", str(config), "--runs", str(runs)]
+    child = subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    while child.poll() is None:
+        folder = only_run(runs)
+        lines = folder / "agreement.jsonl" if folder else None
+        if lines is not None and lines.is_file() and lines.read_bytes().count(b"\n") >= 4:
+            return child, folder
+    raise AssertionError(child.communicate())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_goes_on_with_the_same_bits(number, config, begun, jactrain, tmp_path):
+    expected = bits(begun("whole"))
+    child, folder = started(config, tmp_path / "runs of é", 0.15)
+    child.send_signal(number)
+    out, err = child.communicate(timeout=20)
+    assert (child.returncode, out) == (130, "")
+    command = f"jactrain resume {shlex.quote(str(folder))}"
+    assert err.splitlines()[-1] == f"interrupted; go on with: {command}"
+    assert "stopping at the end of this step" in err
+    assert meta(folder)["status"] == "interrupted"
+    assert load(checkpoints(folder)[-1]).state.order is not None  # within an epoch
+    code, out, err = jactrain(*shlex.split(command)[1:])
+    assert (code, out.splitlines()[-1]) == (0, str(folder)), err
+    assert bits(folder) == expected
+    assert meta(folder)["status"] == "finished"
+
+
+def test_a_second_signal_stops_at_once(config, tmp_path):
+    child, folder = started(config, tmp_path / "runs", 60)
+    time.sleep(0.1)  # the line is there, and now it sleeps
+    child.send_signal(signal.SIGINT)
+    while "stopping" not in child.stderr.readline():
+        assert child.poll() is None
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=10)
+    assert child.returncode == 130
+    assert err.splitlines()[-1] == f"interrupted; go on with: jactrain resume {folder}"
+    assert meta(folder)["status"] == "interrupted"
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(config, tmp_path, jactrain):
+    child, folder = started(config, tmp_path / "runs", 60)
+    try:
+        before = everything(folder)
+        code, out, err = jactrain("resume", folder)
+        assert (code, out) == (2, "")
+        assert f"another process is training in {folder}" in err
+        assert everything(folder) == before
+    finally:
+        child.kill()
+        child.communicate()
+    assert jactrain("resume", folder)[0] == 0
+
+
+def halve(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip_parameters(path):
+    data = bytearray(path.read_bytes())
+    data[data.index(b"parameters.npy") + 200] ^= 1
+    path.write_bytes(data)
+
+
+def change_parameters(path):
+    """Change a number and write a faultless npz file, which only digests tell from the one that was."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    arrays["parameters"][0] += 1
+    np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    ("damage", "member"),
+    [(halve, ""), (flip_parameters, "parameters"), (change_parameters, "parameters")],
+)
+def test_a_damaged_checkpoint_is_passed_over(damage, member, begun, jactrain):
+    folder = begun()
+    expected, newest = bits(folder), checkpoints(folder)[-1]
+    damage(newest)
+    code, _, err = jactrain("resume", folder)
+    assert code == 0, err
+    (note,) = (line for line in err.splitlines() if "damaged" in line)
+    assert note.startswith(f"note: {newest} is damaged: ")
+    assert note.endswith("an older checkpoint is taken")
+    assert member in note.replace(str(newest), "")
+    assert "from epoch 3, step 15 on" in err
+    assert bits(folder) == expected
+    assert any("damaged" in each for each in meta(folder)["resumed"][-1]["notes"])
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_is_left_as_it_is(begun, jactrain):
+    folder = begun()
+    for path in checkpoints(folder):
+        halve(path)
+    before = everything(folder)
+    code, out, err = jactrain("resume", folder)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {checkpoints(folder)[-1]} is damaged: ")
+    assert "no older checkpoint is whole: train anew with" in err
+    assert everything(folder) == before
+
+
+def test_no_flipped_bit_of_a_checkpoint_is_believed(begun):
+    path = checkpoints(begun())[-1]
+    whole, data = load(path), path.read_bytes()
+    refused = 0
+    for number in np.random.default_rng(0).choice(8 * len(data), 300, replace=False):
+        damaged = bytearray(data)
+        damaged[number // 8] ^= 1 << number % 8
+        path.write_bytes(damaged)
+        try:
+            came = load(path)
+        except CheckpointError as error:
+            assert str(path) in str(error)  # noqa: PT017 - times and the like in the file are no content
+            refused += 1
+        else:
+            assert came.record == whole.record, number
+            assert np.array_equal(came.state.parameters, whole.state.parameters), number
+            assert came.state.optimizer.keys() == whole.state.optimizer.keys(), number
+    assert refused > 200
+
+
+def test_a_configuration_edited_by_hand_is_refused_and_by_set_recorded(begun, jactrain):
+    folder = begun()
+    path = folder / "config.resolved.yaml"
+    before = path.read_text()
+    path.write_text(before.replace("learning_rate: 0.01", "learning_rate: 0.02"))
+    code, _, err = jactrain("resume", folder)
+    assert code == 2
+    said = "optimizer.adam.learning_rate was 0.01 when the checkpoint was written and is 0.02"
+    assert f"{path}: {said}" in err
+    path.write_text(before)
+    changes = {"optimizer.adam.learning_rate": 0.02, "training.epochs": 5}
+    code, _, err = jactrain("resume", folder, *sets(f"{key}={value}" for key, value in changes.items()))
+    assert code == 0, err
+    assert meta(folder)["resumed"][-1]["set"] == changes
+    assert resolved(folder)["optimizer"]["adam"]["learning_rate"] == 0.02
+    assert resolved(folder)["training"]["epochs"] == 5
+    assert jactrain("resume", folder)[0] == 0
+
+
+@pytest.mark.parametrize(("old", "new"), [("null", "{patience: 3}"), ("{patience: 3}", "null")])
+def test_the_advice_on_an_edited_configuration_can_be_followed(old, new, begun, jactrain):
+    """Between null and a mapping, too, old and new value are named and what is said works."""
+    folder = begun("runs", f"training.early_stopping={old}")
+    document = resolved(folder)
+    document["training"]["early_stopping"] = yaml.safe_load(new)
+    (folder / "config.resolved.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    code, _, err = jactrain("resume", folder)
+    assert code == 2
+    was, now = re.search(r"was (.*) when the checkpoint was written and is (.*); put it back", err).groups()
+    assert was != now, err
+    code, _, err = jactrain("resume", folder, *shlex.split(re.search(r"--set .*", err)[0]))
+    assert code == 0, err
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "network.0.linear.units=9",
+        "network.2.dropout.rate=0.3",
+        "seed=1",
+        "dtype=float64",
+        "loss=mean_squared_error",
+        "training.batch_size=14",
+    ],
+)
+def test_what_a_training_is_cannot_be_changed(change, begun, jactrain):
+    folder = begun()
+    before = everything(folder)
+    code, out, err = jactrain("resume", folder, "--set", change)
+    assert (code, out) == (2, "")
+    assert f"{change.partition('=')[0]} was " in err
+    assert "a training that has begun cannot change it" in err
+    assert everything(folder) == before
+
+
+def test_a_finished_run_trained_for_longer_has_the_bits_of_a_long_one(begun, jactrain):
+    expected = bits(begun("long", "training.epochs=7"))
+    folder = begun()
+    code, _, err = jactrain("resume", folder, "--set", "training.epochs=7")
+    assert code == 0, err
+    assert bits(folder) == expected
+    assert resolved(folder)["training"]["epochs"] == 7
+
+
+def test_a_finished_run_stays_what_it_is(begun, jactrain):
+    folder = begun()
+    expected = bits(folder)
+    code, out, err = jactrain("resume", folder)
+    assert code == 0
+    assert "from epoch 4, step 20 on" in err
+    assert out.startswith("4 epochs, 20 steps")
+    assert bits(folder) == expected
+    assert meta(folder)["status"] == "finished"
+
+
+def test_a_change_of_a_finished_run_does_not_stop_the_next_resume(begun, jactrain):
+    folder = begun()
+    assert jactrain("resume", folder, "--set", "optimizer.adam.learning_rate=0.02")[0] == 0
+    code, _, err = jactrain("resume", folder)
+    assert code == 0, err
+
+
+def test_a_change_need_not_be_said_again_after_a_kill(begun, jactrain, monkeypatch):
+    """The training ends after `--set` was recorded, before its first checkpoint."""
+    folder = begun()
+
+    def end(*_):
+        raise SystemExit(9)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("jactrain.runs.session.train", end)
+        assert jactrain("resume", folder, "--set", "training.epochs=6")[0] == 9
+    assert resolved(folder)["training"]["epochs"] == 6
+    code, _, err = jactrain("resume", folder)
+    assert code == 0, err
+    assert len((folder / "metrics.jsonl").read_text().splitlines()) == 6
+
+
+def test_a_change_before_the_first_checkpoint_is_recorded(begun, jactrain):
+    folder = begun()
+    for path in [*checkpoints(folder), folder / "weights.npz"]:
+        path.unlink()  # as of a run that was killed in its first epoch
+    code, _, err = jactrain("resume", folder, "--set", "training.epochs=6")
+    assert code == 0, err
+    assert meta(folder)["resumed"][-1]["set"] == {"training.epochs": 6}
+    assert resolved(folder)["training"]["epochs"] == 6
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "agreement.jsonl"])
+def test_lines_that_were_removed_are_not_replaced_by_zeros(name, begun, jactrain):
+    folder = begun()
+    checkpoints(folder)[-1].unlink()
+    (folder / name).unlink()
+    jactrain("resume", folder)
+    assert not (folder / name).exists() or b"\0" not in (folder / name).read_bytes()
+
+
+def test_a_run_without_checkpoints_is_not_resumed(begun, jactrain):
+    folder = begun("runs", "training.checkpoints=null")
+    before = everything(folder)
+    code, out, err = jactrain("resume", folder)
+    assert (code, out) == (2, "")
+    assert f"{folder} keeps no checkpoints (training.checkpoints is null); train anew with jactrain" in err
+    assert everything(folder) == before
+
+
+HIGH = "optimizer={sgd: {learning_rate: 3e38}}"  # parameters of float32 do not stay finite
+
+
+def test_a_divergence_goes_back_with_a_lower_rate(config, jactrain, tmp_path):
+    rule = "training.on_divergence={reduce_learning_rate: 1e-39, retries: 2}"
+    code, _, err = jactrain("run", config, "--runs", tmp_path / "runs", *sets([HIGH, rule]))
+    assert code == 0, err
+    folder = only_run(tmp_path / "runs")
+    notes = meta(folder)["retries"]
+    assert len(notes) == 1
+    assert "going back to the start with learning rates times" in notes[0]
+    assert f"note: {notes[0]}" in err
+    state = load(checkpoints(folder)[-1]).state
+    assert (state.rate_factor, state.retries) == (1e-39, 1)
+    assert meta(folder)["status"] == "finished"
+    assert len((folder / "metrics.jsonl").read_text().splitlines()) == 4
+    before = bits(folder)
+    assert jactrain("resume", folder)[0] == 0
+    assert bits(folder) == before
+
+
+def test_retries_end(begun, jactrain):
+    folder = begun(
+        "runs", "optimizer={sgd: {learning_rate: 0.1}}", "network=[linear: {units: 8}, relu, linear]"
+    )
+    rule = "training.on_divergence={reduce_learning_rate: 0.9, retries: 2}"
+    changes = ["optimizer.sgd.learning_rate=3e38", "training.epochs=9", rule]
+    code, out, err = jactrain("resume", folder, *sets(changes))
+    assert (code, out) == (3, "")
+    assert "(retry 2 of 2)" in err
+    error = err[err.rindex("error: ") :]
+    assert re.search(r"linear_\d", error), error  # the layer
+    assert f"jactrain resume {folder} --set optimizer.sgd.learning_rate=" in error
+    assert (meta(folder)["status"], len(meta(folder)["retries"])) == ("diverged", 2)
+    assert np.isfinite(load(checkpoints(folder)[-1]).state.parameters).all()
+    # As the message says; what was changed before is in the configuration.
+    code, _, err = jactrain("resume", folder, "--set", "optimizer.sgd.learning_rate=0.1")
+    assert code == 0, err
+    assert meta(folder)["epochs"] == 9
+
+
+def test_a_run_goes_on_under_another_engine_and_back(begun, jactrain):
+    pytest.importorskip("jax")
+    with np.load(begun("whole", "dtype=float64", "training.epochs=9") / "weights.npz") as file:
+        expected = dict(file)
+    folder = begun("runs", "dtype=float64", "training.epochs=3")
+    for epochs, engine in [(6, "jax"), (9, "numpy")]:
+        changes = [f"training.epochs={epochs}", f"engine={engine}"]
+        code, _, err = jactrain("resume", folder, *sets(changes))
+        assert code == 0, err
+        assert meta(folder)["engine"]["kind"] == engine
+    with np.load(folder / "weights.npz") as file:
+        names = [name for name in file.files if name.startswith("parameters/")]
+        assert names
+        for name in names:
+            np.testing.assert_allclose(file[name], expected[name], rtol=0, atol=1e-10)
+
+
+def test_runs_of_one_second_get_a_folder_each(tmp_path):
+    runs = tmp_path / "a folder, größer ✓"
+    made = {RunDirectory.create(runs, "one").path for _ in range(20)}
+    assert len(made) == 20
+    assert set(runs.iterdir()) == made
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="only Linux has a folder nobody can write into")
+def test_where_the_current_folder_cannot_be_written_runs_go_elsewhere(
+    config, jactrain, monkeypatch, tmp_path
+):
+    monkeypatch.chdir("/proc")
+    code, out, err = jactrain("run", config)
+    assert (code, out) == (2, "")
+    assert "a folder in runs cannot be made" in err
+    assert "choose another place with --runs" in err
+    runs = tmp_path / "els ewhere ü"
+    code, out, err = jactrain("run", config, "--runs", runs)
+    assert code == 0, err
+    assert out.splitlines()[-1] == str(only_run(runs))
+    assert jactrain("resume", only_run(runs))[0] == 0
