@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCH := .venv-bench/bin
 
-.PHONY: demo test browser nightly soak fuzz check format bench bench-smoke clean
+.PHONY: demo test browser nightly soak fuzz mutate coverage check format bench bench-smoke clean
 
 demo: .venv/.installed  ## train on handwritten digits, the gradient checked while it trains
 	$(BIN)/jactrain run configs/digits.yaml
@@ -26,6 +26,12 @@ soak: .venv/.developing  ## kill trainings 200 times at random, and before every
 
 fuzz: .venv/.developing  ## ten times as many broken configurations, arrays, tables and checkpoints
 	JACTRAIN_FUZZ=10 $(BIN)/python -m pytest -q -n 2 tests/reliability/test_fuzz.py
+
+mutate: .venv/.quality  ## change the code in every small way, and see whether its tests notice; ONLY=checkpoint
+	$(BIN)/python tests/mutation/mutate.py $(ONLY)
+
+coverage: .venv/.quality browser  ## the share of lines and branches that the tests run through
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal --cov=jactrain --cov-branch --cov-report=term:skip-covered
 
 check: .venv/.developing  ## style, docstrings, types, and the direction of imports
 	$(BIN)/ruff check .
@@ -57,6 +63,10 @@ clean:  ## remove environments and caches; runs are kept
 .venv/.developing: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	touch $@ .venv/.installed
+
+.venv/.quality: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev,quality]"
+	touch $@ .venv/.developing .venv/.installed
 
 .venv-bench/.installed: pyproject.toml benchmarks/requirements.txt
 	$(PYTHON) -m venv .venv-bench

@@ -19,7 +19,7 @@ LEAST = 0.9
 TARGETS = {
     "jactrain/training/checkpoint.py": "tests/training/test_checkpoint.py",
     "jactrain/modes": "tests/modes tests/contracts/test_mode_laws.py",
-    "jactrain/layers": "tests/layers tests/contracts/test_layer_laws.py",
+    "jactrain/layers": "tests/contracts/test_layer_laws.py tests/contracts/test_planted_faults.py",
     "jactrain/agreement": "tests/agreement --deselect tests/agreement/test_no_false_alarm.py",
 }
 _SETTINGS = """

@@ -133,7 +133,7 @@ def test_a_log_without_room_is_named_and_the_run_goes_on_later(whole, jactrain, 
     checkpoints(folder)[-1].unlink()
     (folder / "log.txt").unlink()
     (folder / "log.txt").symlink_to(FULL)
-    code, out, err = jactrain("resume", folder)
+    code, _, err = jactrain("resume", folder)
     assert code == 0, err
     require_whole(tmp_path / "runs")
     assert "log.txt cannot be written (No space left on device)" in err
