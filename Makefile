@@ -25,7 +25,7 @@ soak: .venv/.developing  ## kill trainings 200 times at random, and before every
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 JACTRAIN_KILLS=200 $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/reliability/test_kill.py
 
 fuzz: .venv/.developing  ## ten times as many broken configurations, arrays, tables and checkpoints
-	JACTRAIN_FUZZ=10 $(BIN)/python -m pytest -q -n 2 tests/reliability/test_fuzz.py
+	JACTRAIN_FUZZ=10 $(BIN)/python -m pytest -q -n 2 tests/reliability/test_fuzz_*.py
 
 mutate: .venv/.quality  ## change the code in every small way, and see whether its tests notice; ONLY=checkpoint
 	$(BIN)/python tests/mutation/mutate.py $(ONLY)
