@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCH := .venv-bench/bin
 
-.PHONY: demo test browser nightly soak fuzz mutate coverage check format bench bench-smoke clean
+.PHONY: demo test browser nightly soak fuzz fuzz-loader mutate coverage check format bench bench-smoke clean
 
 demo: .venv/.installed  ## train on handwritten digits, the gradient checked while it trains
 	$(BIN)/jactrain run configs/digits.yaml
@@ -26,6 +26,9 @@ soak: .venv/.developing  ## kill trainings 200 times at random, and before every
 
 fuzz: .venv/.developing  ## ten times as many broken configurations, arrays, tables and checkpoints
 	JACTRAIN_FUZZ=10 $(BIN)/python -m pytest -q -n 2 tests/reliability/test_fuzz_*.py
+
+fuzz-loader: .venv/.quality  ## the loader of configurations, guided by coverage, for ten minutes
+	$(BIN)/python tests/reliability/fuzz_loader.py -max_total_time=600
 
 mutate: .venv/.quality  ## change the code in every small way, and see whether its tests notice; ONLY=checkpoint
 	$(BIN)/python tests/mutation/mutate.py $(ONLY)
