@@ -1,6 +1,6 @@
 """Damaged and random files: each ends in a value or in a message, within a second and 200 MB.
 
-JACTRAIN_FUZZ multiplies how many: 1 takes 20,000 byte strings, 20,000 mutated configurations, 5,000 overrides,
+JACTRAIN_FUZZ multiplies how many: 1 takes 20,000 byte strings, 20,000 configurations, 5,000 overrides,
 5,000 npz files, 5,000 tables, 1,000 of both in a configuration, and 4,000 changes of a checkpoint; 10, as
 `make fuzz` sets it, ten times as many. A run of all tests takes 0.05 of them: 1,000, 1,000, 250, 250, 250, 50
 and 200, besides the cases that are written out. A failure tells every way in which something went wrong once,
