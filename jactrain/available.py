@@ -37,26 +37,30 @@ def _of_machine() -> Available | None:
 
 def _of_container() -> Available | None:
     """Return what the limit of the control group leaves, files that can be dropped not counted."""
+    found = []
     for folder, most, used, droppable in _groups():
         limit, now = _number(folder / most), _number(folder / used)
         if limit is not None and now is not None:
             counts = dict(line.split() for line in _lines(folder / "memory.stat"))
-            left = limit - now + int(counts.get(droppable, 0))
-            return Available(max(0, left), "within this container's limit")
-    return None
+            found.append(max(0, limit - now + int(counts.get(droppable, 0))))
+    return Available(min(found), "within this container's limit") if found else None
 
 
 def _groups() -> Iterator[tuple[Path, str, str, str]]:
-    """Yield the folders that may tell of this process's control group, with the names in them."""
+    """Yield the folders of this process's control group and of those above it, with the names in them."""
     for line in _lines(_PROC / "self" / "cgroup"):
         _, controllers, path = line.split(":", 2)
         own = path.lstrip("/")
         if controllers == "":  # version 2
-            for folder in (_CGROUP / own, _CGROUP):
+            for folder in _up(_CGROUP, own):
                 yield folder, "memory.max", "memory.current", "inactive_file"
         if controllers == "memory":  # version 1
-            for folder in (_CGROUP / "memory" / own, _CGROUP / "memory"):
+            for folder in _up(_CGROUP / "memory", own):
                 yield folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+
+
+def _up(base: Path, own: str) -> list[Path]:
+    return [base / own, *(base / parent for parent in Path(own).parents)]
 
 
 def _of_process() -> Available | None:

@@ -14,6 +14,8 @@ from typing import IO, Any
 from jactrain.errors import UsageError
 
 _LONGEST_PATH = 200
+# What the names of files and folders begin with that are not finished.
+UNFINISHED = ".jactrain-"
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
@@ -43,7 +45,7 @@ def _write(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     path = path.resolve()  # what a link points to is written, and the link stays
     if path.exists() and not path.is_file():
         raise UsageError(f"{path} is there already and is no ordinary file; choose another place")
-    handle, temporary = tempfile.mkstemp(prefix=".jactrain-", dir=path.parent)
+    handle, temporary = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             write(file)
@@ -76,11 +78,19 @@ class LineFile:
     """
 
     def __init__(self, path: Path, size: int = 0) -> None:
-        """Open the file at `path`, cut to its first `size` bytes; UsageError where that is not possible."""
+        """Open the file at `path`, cut to its first `size` bytes, to whole lines if there are fewer.
+
+        Raises UsageError where that is not possible.
+        """
         self._path = path
         with reachable(path, "written"):
+            is_new = not path.exists()
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+            if os.fstat(self._handle).st_size < size:  # lines were taken out: what is left, in whole lines
+                size = path.read_bytes().rfind(b"\n") + 1
             os.ftruncate(self._handle, size)
+        if is_new:
+            sync_folder(path.parent)
         self.size = size
 
     def append(self, line: str) -> None:

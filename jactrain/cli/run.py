@@ -52,7 +52,7 @@ def command(
     config, document = load_document(config_path, overrides or ())
     with located(document):
         if dry_run:
-            blueprint = check(config)
+            blueprint = check(config, to_train=True)
             echo_notes(blueprint.agreement.notes)
             _show_plan(config, blueprint, json)
             return

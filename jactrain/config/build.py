@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from jactrain.config.models import Config
 from jactrain.config.noting import located_at, noting
 from jactrain.data.base import Classification, Dataset, Outline, Task
 from jactrain.data.preparation import Scaling, in_dtype, most_kept, split
-from jactrain.errors import ConfigurationError, KeyPath, Mistake, OptionError, ShapeError, UnsupportedError
+from jactrain.errors import ConfigurationError, KeyPath, Mistake, ShapeError
 from jactrain.explanation import notes_on
 from jactrain.layers.base import Layer
 from jactrain.layers.chain import names_of
@@ -44,13 +43,15 @@ class Blueprint:
         return self.objective.network
 
 
-def check(config: Config) -> Blueprint:
+def check(config: Config, to_train: bool = False) -> Blueprint:
     """Return the blueprint of `config`; ConfigurationError with every mistake there is.
+
+    to_train: whether it must fit into memory, its mode bounded if need be.
 
     Reads csv and npz files, and splits, scales and encodes them. A named dataset is loaded only where its
     outline leaves open whether a batch is too large.
     """
-    blueprint = _blueprint(config)
+    blueprint = _blueprint(config, to_train)
     outline = blueprint.outline
     if config.data.source.outline_loads:
         examples = len(_examples(config, blueprint).training.x)
@@ -69,14 +70,14 @@ class Scalings(NamedTuple):
     targets: Scaling | None
 
 
-def build(config: Config, scalings: Scalings | None = None) -> Experiment:
+def build(config: Config, scalings: Scalings | None = None, to_train: bool = False) -> Experiment:
     """Load the data, split and scale them, and return the built experiment.
 
-    With `scalings`, of data of the same shapes, none is fitted.
+    With `scalings`, of data of the same shapes, none is fitted. to_train: as of `check`.
 
     Raises ConfigurationError with every mistake of the configuration, unusable data among them.
     """
-    blueprint = _blueprint(config)
+    blueprint = _blueprint(config, to_train)
     examples = _examples(config, blueprint, scalings)
     check_plans(config, blueprint.objective, blueprint.agreement, len(examples.training.x))
     parameters = generators(config.seed).parameters
@@ -104,7 +105,7 @@ def build(config: Config, scalings: Scalings | None = None) -> Experiment:
     )
 
 
-def _blueprint(config: Config) -> Blueprint:
+def _blueprint(config: Config, to_train: bool) -> Blueprint:
     mistakes: list[Mistake] = []
     outline = outputs = objective = None
     agreement = Compared()
@@ -126,7 +127,7 @@ def _blueprint(config: Config) -> Blueprint:
     if mistakes or outline is None or objective is None:
         raise ConfigurationError(mistakes)
     mode = config.mode
-    with suppress(OptionError, UnsupportedError):  # told where the plans are checked, with their places
+    if to_train:
         mode, bounded = fitted(config, objective, outline, agreement.modes)
         agreement = agreement._replace(notes=(*agreement.notes, *bounded))
     return Blueprint(outline, objective, mode, agreement)

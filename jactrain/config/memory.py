@@ -10,7 +10,7 @@ import numpy as np
 from jactrain.available import Available, available_memory
 from jactrain.config.models import Config
 from jactrain.data.base import Outline
-from jactrain.errors import ConfigurationError, MemoryBoundError, Mistake
+from jactrain.errors import ConfigurationError, Mistake, OptionError, UnsupportedError
 from jactrain.modes.base import Mode
 from jactrain.modes.memory import rounded, text_of
 from jactrain.objective import Objective
@@ -49,13 +49,15 @@ def fitted(
     Raises ConfigurationError, with the figures and ways out, where it cannot fit.
     """
     mode, there = config.mode, available_memory()
-    need = _need(config, objective, outline, [mode, *compared])
+    batch = config.training.batch_size
+    few = min(batch, config.agreement.examples) if config.agreement else 0
+    others = [(other, few) for other in compared]
+    need = _need(config, objective, outline, [(mode, batch), *others])
     if there is None or need.total <= there.size:
         return mode, ()
     left = there.size - need.data - need.parameters
     bounded = _bounded(config, objective, left)
-    others = _need(config, objective, outline, compared) if compared else None
-    if bounded is None or (others is not None and others.total > there.size):
+    if bounded is None or _need(config, objective, outline, others).total > there.size:
         raise ConfigurationError([_too_large(config, need, there)])
     note = (
         f"mode {mode.kind} is bounded to memory: {text_of(left)}, since the training takes {need}, and "
@@ -64,23 +66,29 @@ def fitted(
     return bounded, (note,)
 
 
-def _need(config: Config, objective: Objective, outline: Outline, modes: Sequence[Mode]) -> Need:
+def _need(config: Config, objective: Objective, outline: Outline, modes: Sequence[tuple[Mode, int]]) -> Need:
+    """Return what training takes, with the largest gradient by `modes`, each on so many examples."""
     dtype = np.dtype(config.dtype)
     inputs, outputs = (int(np.prod(shape)) for shape in (outline.input_shape, objective.network.output_shape))
     # As loaded and split, in float64, and as trained with.
     each = (inputs + outputs) * (2 * np.dtype(np.float64).itemsize + dtype.itemsize)
     state = config.optimizer.initial_state(np, np.zeros(2, dtype))
     vectors = _VECTORS + sum(array.shape == (2,) for array in state.values())
-    batch = min(config.training.batch_size, outline.examples)
     return Need(
         outline.examples * each,
         objective.network.size * vectors * dtype.itemsize,
-        max(_peak(mode, objective, batch, dtype) for mode in modes),
+        max(
+            (_peak(mode, objective, min(count, outline.examples), dtype) for mode, count in modes), default=0
+        ),
     )
 
 
 def _peak(mode: Mode, objective: Objective, batch: int, dtype: np.dtype[np.generic]) -> int:
-    return mode.prepare(objective, batch, dtype).peak_bytes
+    """Return the bytes of a gradient; 0 for a mode that refuses, which is told where plans are checked."""
+    try:
+        return mode.prepare(objective, batch, dtype).peak_bytes
+    except (OptionError, UnsupportedError):
+        return 0
 
 
 def _bounded(config: Config, objective: Objective, left: int) -> Mode | None:
@@ -89,11 +97,8 @@ def _bounded(config: Config, objective: Objective, left: int) -> Mode | None:
     if left <= 0 or "memory" not in type(mode).model_fields:
         return None
     bounded = mode.model_copy(update={"memory": left})
-    try:
-        peak = _peak(bounded, objective, config.training.batch_size, np.dtype(config.dtype))
-    except MemoryBoundError:
-        return None
-    return bounded if peak <= left else None
+    peak = _peak(bounded, objective, config.training.batch_size, np.dtype(config.dtype))
+    return bounded if 0 < peak <= left else None
 
 
 def _too_large(config: Config, need: Need, there: Available) -> Mistake:

@@ -25,22 +25,24 @@ _HEADERS = {
 }
 
 
-def read_arrays(path: Path, names: Iterable[str], base: str = CONFIGURATION) -> dict[str, Array]:
+def read_arrays(
+    path: Path, names: Iterable[str], base: str = CONFIGURATION, limit: int = LIMIT
+) -> dict[str, Array]:
     """Return the arrays `names` of the npz file at `path`; other members are left alone.
 
     `base` is what a relative path is relative to, for the message about a file that is not there.
 
     Raises DataError for a file that is no npz or is damaged, for a missing array, one of Python
-    objects or records, and one of more than `LIMIT` bytes.
+    objects or records, and one of more than `limit` bytes.
     """
-    check_file(path, 2 * LIMIT, base)
+    check_file(path, 2 * limit, base)
     try:
         with path.open("rb") as file:
             start = file.read(len(_NPY))
             if start.startswith(_ZIP):
                 with zipfile.ZipFile(file) as archive:
-                    return {name: _read_named(path, archive, name) for name in names}
-    except DataError:
+                    return {name: _read_named(path, archive, name, limit) for name in names}
+    except (DataError, MemoryError):
         raise
     except Exception as error:  # zipfile, zlib and numpy raise a dozen types for damaged bytes
         raise DataError(f"{path}: the npz file cannot be read ({error}); write it anew") from error
@@ -48,43 +50,45 @@ def read_arrays(path: Path, names: Iterable[str], base: str = CONFIGURATION) -> 
     raise DataError(f"{path}: this is not an npz file but {came}; write one with numpy.savez(path, x=x, y=y)")
 
 
-def _read_named(path: Path, archive: zipfile.ZipFile, name: str) -> Array:
+def _read_named(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> Array:
     try:
-        return _read_member(path, archive, name)
-    except DataError:
+        return _read_member(path, archive, name, limit)
+    except (DataError, MemoryError):
         raise
     except Exception as error:  # as above
         raise DataError(f"{path}: {name} cannot be read ({error}); write the file anew") from error
 
 
-def member_names(path: Path) -> list[str]:
+def member_names(path: Path, limit: int = LIMIT) -> list[str]:
     """Return the names of the arrays in the npz file at `path`.
 
-    Raises DataError where it cannot be read, and where all of them together take more than two `LIMIT`s.
+    Raises DataError where it cannot be read, and where all of them together take more than two `limit`s.
     """
-    check_file(path, 2 * LIMIT)
+    check_file(path, 2 * limit)
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
+    except MemoryError:
+        raise
     except Exception as error:  # as above
         raise DataError(f"{path}: the npz file cannot be read ({error}); write it anew") from None
-    if sum(member.file_size for member in members) > 2 * LIMIT:
-        raise DataError(f"{path}: its arrays take more than {2 * LIMIT / GIBIBYTE:g} GiB in memory")
+    if sum(member.file_size for member in members) > 2 * limit:
+        raise DataError(f"{path}: its arrays take more than {2 * limit / GIBIBYTE:.2g} GiB in memory")
     return [member.filename.removesuffix(".npy") for member in members]
 
 
-def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> Array:
+def _read_member(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> Array:
     there = [member.removesuffix(".npy") for member in archive.namelist()]
     if name not in there:
         few = [each if len(each) <= _LONGEST_NAME else f"{each[:_LONGEST_NAME]}…" for each in there[:_NAMES]]
         arrays = ", ".join([*few, *(["…"] if len(there) > _NAMES else [])]) or "none"
         raise DataError(f"{path}: there is no array {name!r}; arrays in this file: {arrays}")
     member = archive.getinfo(f"{name}.npy" if f"{name}.npy" in archive.namelist() else name)
-    _check_size(path, name, member.file_size)
+    _check_size(path, name, member.file_size, limit)
     with archive.open(member) as file:
         shape, dtype = _read_header(path, name, file)
         header = file.tell()
-    _check_size(path, name, size_of(shape) * np.dtype(np.float64).itemsize)
+    _check_size(path, name, size_of(shape) * np.dtype(np.float64).itemsize, limit)
     if member.file_size != header + size_of(shape) * dtype.itemsize:
         raise DataError(
             f"{path}: {name} is {shape} {dtype} by its header, which its {member.file_size} bytes are not; "
@@ -105,9 +109,9 @@ def _read_header(path: Path, name: str, file: IO[bytes]) -> tuple[Shape, np.dtyp
     return shape, dtype
 
 
-def _check_size(path: Path, name: str, size: int) -> None:
-    if size > LIMIT:
+def _check_size(path: Path, name: str, size: int, limit: int) -> None:
+    if size > limit:
         raise DataError(
-            f"{path}: {name} takes {size / GIBIBYTE:.1f} GiB in memory, at most {LIMIT / GIBIBYTE:g} GiB "
+            f"{path}: {name} takes {size / GIBIBYTE:.1f} GiB in memory, at most {limit / GIBIBYTE:g} GiB "
             "are read; take fewer examples"
         )

@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from jactrain.errors import CheckpointError
-from jactrain.files import reachable
+from jactrain.files import reachable, sync_folder
 from jactrain.runs.directory import RunDirectory
 from jactrain.training.checkpoint import Checkpoint, load, save
 from jactrain.training.events import Listener
@@ -29,32 +31,35 @@ def checkpoints_of(directory: RunDirectory) -> list[Path]:
     return [path for match, path in sorted(found, key=_step, reverse=True) if match]
 
 
-def newest_whole(directory: RunDirectory) -> tuple[Path | None, Checkpoint | None, list[str]]:
-    """Return the newest checkpoint that is whole, with its path, and what is to be said of newer ones.
+class Found(NamedTuple):
+    """The newest checkpoint that is whole, if there are any; damaged: what newer ones lack."""
 
-    These are put aside, `.damaged`, so that they count no more. None where there is none at all; raises
-    CheckpointError where there are some, all of them damaged, which are left as they are.
-    """
-    notes: list[str] = []
-    damaged: list[Path] = []
-    newest: CheckpointError | None = None
+    path: Path | None
+    checkpoint: Checkpoint | None
+    damaged: dict[Path, CheckpointError]
+
+    def put_damaged_aside(self) -> None:
+        """Rename damaged checkpoints to `.damaged`, so that they count no more."""
+        for each in self.damaged:
+            with reachable(each, "renamed"):
+                each.replace(each.with_suffix(".damaged"))
+
+
+def newest_whole(directory: RunDirectory) -> Found:
+    """Return the newest checkpoint that is whole; CheckpointError where all of them are damaged."""
+    damaged: dict[Path, CheckpointError] = {}
     for path in checkpoints_of(directory):
         try:
-            checkpoint = load(path)
+            return Found(path, load(path), damaged)
         except CheckpointError as error:
-            newest = newest or error
-            damaged.append(path)
-            notes.append(f"{error}; an older checkpoint is taken")
-            continue
-        for each in damaged:
-            each.replace(each.with_suffix(".damaged"))
-        return path, checkpoint, notes
+            damaged[path] = error
+    newest = next(iter(damaged.values()), None)
     if newest is not None:
         raise CheckpointError(
             f"{newest}; no older checkpoint is whole: train anew with "
             f"jactrain run {directory.resolved_config}"
         )
-    return None, None, notes
+    return Found(None, None, {})
 
 
 # Seconds that the first checkpoint is taken to need.
@@ -95,13 +100,15 @@ class Keeper(Listener):
         self.keep(state)
 
     def keep(self, state: TrainingState) -> None:
-        """Write `state`, unless it is there, or no checkpoints are wanted; then remove the oldest."""
+        """Write `state`, unless it is there, not finite, or no checkpoints are wanted; remove the oldest."""
         path = self._directory.checkpoints / f"step-{state.step:010}.npz"
-        if self._settings is None or path == self.newest:
+        if self._settings is None or path == self.newest or not np.isfinite(state.parameters).all():
             return
         start = perf_counter()
-        with reachable(path, "written"):
-            path.parent.mkdir(exist_ok=True)
+        if not path.parent.exists():
+            with reachable(path, "written"):
+                path.parent.mkdir(exist_ok=True)
+            sync_folder(self._directory.path)
         save(path, state, self._record())
         self.newest = path
         for old in checkpoints_of(self._directory)[self._settings.keep :]:

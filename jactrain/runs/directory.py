@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from jactrain.errors import RunError
-from jactrain.files import reachable, sync_folder
+from jactrain.files import UNFINISHED, reachable, sync_folder
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class RunDirectory:
         """
         try:
             base.mkdir(parents=True, exist_ok=True)
-            unfinished = Path(tempfile.mkdtemp(prefix=".jactrain-", dir=base))
+            unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=base))
         except OSError as error:
             raise RunError(
                 f"a folder in {base} cannot be made: {'it is a file' if base.is_file() else error.strerror}; "
@@ -68,6 +69,13 @@ class RunDirectory:
             if not run.resolved_config.is_file():
                 raise RunError(f"{path} is no run's folder: it has no {run.resolved_config.name}")
         return run
+
+    def remove_unfinished(self) -> None:
+        """Remove the files that a process which was killed had not finished."""
+        for folder in (self.path, self.checkpoints):
+            for path in folder.glob(f"{UNFINISHED}*"):
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
     @property
     def config(self) -> Path:

@@ -30,6 +30,7 @@ from jactrain.runs.session import (
     Session,
     comparable_facts,
     data_digest,
+    example_counts,
     now,
     write_meta,
 )
@@ -60,7 +61,14 @@ def resume(
 def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequence[RunListener]) -> RunResult:
     written = configuration_of(directory)
     config, document = load_document(directory.resolved_config, overrides)
-    path, checkpoint, notes = newest_whole(directory)
+    if not config.engine.is_resumable():
+        raise RunError(
+            f"{directory.path} is of several processes that train as one, whose checkpoints may be of "
+            f"different steps: it cannot be resumed; train anew with jactrain run {directory.resolved_config}"
+        )
+    found = newest_whole(directory)
+    path, checkpoint, _ = found
+    notes = [f"{error}; an older checkpoint is taken" for error in found.damaged.values()]
     meta = _meta(directory)
     if checkpoint is None:
         _require_restartable(directory, written)
@@ -69,11 +77,18 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequen
         changes = list(_differing(resolved(_recorded(directory, checkpoint)), resolved(config)))
         _require_said(directory, changes, overrides, meta)
     with located(document):
-        experiment = build(config)
+        experiment = build(config, to_train=True)
         with located_at(("engine",), config.engine.kind):
             experiment.engine.join(experiment)
             engine = experiment.engine.facts(experiment)
-    facts = {"engine": engine, "data": data_digest(experiment), **provenance(config.seed, Path.cwd())}
+    if experiment.mode != config.mode:  # bounded, for there is less memory now
+        bounded = config.model_copy(update={"mode": experiment.mode})
+        changes += _differing(resolved(config), resolved(bounded))
+        config = bounded
+    facts = comparable_facts(
+        provenance(config.seed, Path.cwd())
+        | {"engine": engine, "data": data_digest(experiment), "examples": example_counts(experiment)}
+    )
     point = Point(TrainingState.start(experiment), Lengths())
     if path is not None and checkpoint is not None:
         require_fits(path, experiment, checkpoint.state)
@@ -81,6 +96,8 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequen
         lengths, missing = _lengths(directory, path, checkpoint)
         notes += missing
         point = Point(checkpoint.state, lengths)
+        if any(_overlap(change.key, "optimizer") for change in changes):  # by someone who knows better
+            point.state.rate_factor, point.state.retries = 1.0, 0
     if is_over(experiment, point.state):
         notes.append("this run was trained to its end; --set training.epochs=… trains it for longer")
     resumed = {
@@ -90,6 +107,8 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequen
         "notes": notes,
     }
     meta = meta | facts | {"resumed": [*meta.get("resumed", []), resumed]}
+    found.put_damaged_aside()
+    directory.remove_unfinished()
     if changes:
         write_meta(directory, meta, "running")  # what is recorded there is known as said, whatever happens
         write_text(directory.resolved_config, resolved_yaml(config))
@@ -215,20 +234,28 @@ def _differences(
 
     Raises RunError for data that are others though nobody said so.
     """
-    before, after = checkpoint.record.get("facts"), comparable_facts(facts)
+    before, after = checkpoint.record.get("facts"), json.loads(json.dumps(facts))
     if not isinstance(before, dict):
         return []
     notes = []
+    anew = f"start a new run with jactrain run {directory.resolved_config}"
+    if before.get("examples") != after["examples"]:
+        raise RunError(
+            f"{directory.path} was begun with {_as_yaml(before.get('examples'))} examples and there are "
+            f"{_as_yaml(after['examples'])}: a training that has begun cannot change that; {anew}"
+        )
     if before.get("data") != after["data"]:
-        if not any(_overlap(change.key, "data") for change in changes):
+        said = any(_overlap(change.key, "data") for change in changes)
+        # Another NumPy may generate or scale them with other last bits.
+        if not said and before.get("versions") == after["versions"]:
             raise RunError(
                 f"the data of {directory.path} are others than those it was begun with; put them back, or "
-                f"start a new run with jactrain run {directory.resolved_config}"
+                f"{anew}"
             )
         notes.append("the data are others than those that the training was begun with")
     found = [
         f"{change.key} was {_as_yaml(change.old)} and is {_as_yaml(change.new)}"
-        for change in _differing(before | {"data": after["data"]}, json.loads(json.dumps(after)))
+        for change in _differing(before | {"data": after["data"]}, after)
     ]
     if found:
         notes.append(f"{'; '.join(found)}: the last digits may differ from those of one training")

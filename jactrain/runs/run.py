@@ -21,10 +21,10 @@ from jactrain.runs.session import (
     RunResult,
     Session,
     data_digest,
+    example_counts,
     now,
     write_meta,
 )
-from jactrain.training.experiment import Experiment
 from jactrain.training.state import TrainingState
 
 
@@ -48,7 +48,7 @@ def run(
         config, document = load_document(config)
         with located(document):
             return run(config, runs, given=document.data, listeners=listeners)
-    experiment = build(config)
+    experiment = build(config, to_train=True)
     config = config.model_copy(update={"mode": experiment.mode})  # as bounded: the run is repeated by it
     with located_at(("engine",), config.engine.kind):
         experiment.engine.join(experiment)
@@ -56,7 +56,7 @@ def run(
     meta = {
         "name": config.name,
         "started": now(),
-        "examples": _examples(experiment),
+        "examples": example_counts(experiment),
         "engine": engine,
         "data": data_digest(experiment),
         **provenance(config.seed, Path.cwd()),
@@ -74,8 +74,3 @@ def run(
             listener.on_folder(directory.path)
         session = Session(directory, experiment, meta, resolved(config), listeners)
         return session.train(Point(TrainingState.start(experiment), Lengths()))
-
-
-def _examples(experiment: Experiment) -> dict[str, int]:
-    parts = {"train": experiment.training, "validation": experiment.validation}
-    return {name: len(part.x) for name, part in parts.items() if part is not None}

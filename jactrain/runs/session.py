@@ -6,8 +6,10 @@ import hashlib
 import shlex
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,15 +17,14 @@ import numpy as np
 
 from jactrain.agreement.monitor import Measurement
 from jactrain.arrays import Array
-from jactrain.errors import DivergedError
+from jactrain.errors import DivergedError, UsageError
 from jactrain.files import as_json, write_text
-from jactrain.runs.checkpoints import Keeper
+from jactrain.runs.checkpoints import Keeper, newest_whole
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.interruption import Interruption
 from jactrain.runs.model import Model
 from jactrain.runs.recorder import Lengths, Recorder
 from jactrain.training.agreement import AgreementListener
-from jactrain.training.checkpoint import load
 from jactrain.training.events import Listener
 from jactrain.training.experiment import Experiment
 from jactrain.training.state import TrainingState
@@ -141,53 +142,51 @@ class Session:
 
     def _train(self, point: Point, interruption: Interruption) -> Point | None:
         """Train from `point`; return where to go on after a divergence, None at the end."""
-        state, experiment = point.state, self._experiment
+        state, diverged = point.state, None
         self._write_meta(state, "running")
-        with Recorder(self._directory, point.lengths) as recorder:
-
-            def report(step: int, measurement: Measurement) -> None:
-                self._agreement[measurement.mode], self._agreement_step = measurement, step
-                recorder.agreement(step, measurement)
-                for listener in self._listeners:
-                    listener.on_agreement(step, measurement)
-
-            def record() -> dict[str, Any]:
-                facts = comparable_facts(self._meta)
-                return {"lengths": recorder.kept()._asdict(), "config": self._config, "facts": facts}
-
-            keeper = Keeper(self._directory, record)
-            hearing = [AgreementListener(report), recorder, keeper, *self._listeners]
-            try:
-                train(experiment, state, hearing, interruption.asked)
-                if interruption.asked() and not is_over(experiment, state):
+        try:
+            with Recorder(self._directory, point.lengths) as recorder:
+                keeper = Keeper(self._directory, partial(self._record, recorder))
+                hearing = [AgreementListener(partial(self._report, recorder)), recorder, keeper]
+                try:
+                    train(self._experiment, state, [*hearing, *self._listeners], interruption.asked)
+                except DivergedError as error:
+                    diverged = error
+                if interruption.asked() and diverged is None and not is_over(self._experiment, state):
                     keeper.keep(state)
+                    _keep_weights(self._directory, self._experiment, state)
                     interruption.end()
-            except DivergedError as error:
-                back = self._back(state, keeper, error)
-                if back is None:
-                    self._write_meta(state, "diverged", str(error))
-                    raise DivergedError(f"{error}{self._way_back(keeper)}") from None
-                return back
-            except KeyboardInterrupt:
-                _keep_weights(self._directory, experiment, state)
-                self._write_meta(state, "interrupted", "interrupted by the user")
-                raise
-            except BaseException as error:
-                reason = "".join(traceback.format_exception_only(error)).strip()
-                self._write_meta(state, "failed", reason)
-                raise
-        return None
+            return None if diverged is None else self._back(state, keeper, diverged)
+        except BaseException as error:
+            with suppress(UsageError):  # there may be no room for that either
+                self._write_meta(state, *_ending_of(error))
+            raise
 
-    def _back(self, state: TrainingState, keeper: Keeper, error: DivergedError) -> Point | None:
-        """Return the last checkpoint, with a lower learning rate; None where that is not to be tried."""
+    def _report(self, recorder: Recorder, step: int, measurement: Measurement) -> None:
+        self._agreement[measurement.mode], self._agreement_step = measurement, step
+        recorder.agreement(step, measurement)
+        for listener in self._listeners:
+            listener.on_agreement(step, measurement)
+
+    def _record(self, recorder: Recorder) -> dict[str, Any]:
+        """Return what a checkpoint keeps with the state."""
+        facts = comparable_facts(self._meta)
+        return {"lengths": recorder.kept()._asdict(), "config": self._config, "facts": facts}
+
+    def _back(self, state: TrainingState, keeper: Keeper, error: DivergedError) -> Point:
+        """Return the last checkpoint that is whole, with a lower learning rate.
+
+        Raises the error where that is not to be tried, with the way back by hand.
+        """
         rule = self._experiment.settings.on_divergence
         if rule is None or state.retries >= rule.retries:
-            return None
-        if keeper.newest is None:
+            raise DivergedError(f"{error}{self._way_back(keeper)}") from None
+        checkpoint = newest_whole(self._directory).checkpoint
+        if checkpoint is None:
             back = Point(TrainingState.start(self._experiment), Lengths())
         else:
-            checkpoint = load(keeper.newest)
             back = Point(checkpoint.state, Lengths(**checkpoint.record["lengths"]))
+        self._agreement, self._agreement_step = {}, None  # of steps that are not taken now
         back.state.rate_factor = state.rate_factor * rule.reduce_learning_rate
         back.state.retries = state.retries + 1
         where = f"the end of epoch {back.state.epoch}" if back.state.step else "the start"
@@ -195,7 +194,7 @@ class Session:
             f"{str(error).partition('; ')[0]}; going back to {where} with learning rates times "
             f"{back.state.rate_factor:.3g} (retry {back.state.retries} of {rule.retries})"
         )
-        self._meta.setdefault("retries", []).append(note)
+        self._meta["retries"] = [*self._meta.get("retries", []), note]
         for listener in self._listeners:
             listener.on_note(note)
         return back
@@ -234,6 +233,15 @@ class Session:
         write_meta(self._directory, self._meta | reached, status, reason)
 
 
+def _ending_of(error: BaseException) -> tuple[str, str]:
+    """Return status and reason of a training that ended by an exception."""
+    if isinstance(error, DivergedError):
+        return "diverged", str(error).partition("; go on")[0]
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", "interrupted by the user"
+    return "failed", "".join(traceback.format_exception_only(error)).strip()
+
+
 def write_meta(directory: RunDirectory, meta: dict[str, Any], status: str, reason: str = "") -> None:
     """Write `meta.json`, with the status, and with time and reason of the end where it is one."""
     ended = {} if status == "running" else {"ended": now(), "exit_reason": reason}
@@ -246,12 +254,18 @@ def now() -> str:
 
 
 # What of a run's record says with what it computes: where that differs, the last bits may.
-_COMPARABLE = ("versions", "blas", "engine", "data")
+_COMPARABLE = ("versions", "blas", "engine", "data", "examples")
 
 
 def comparable_facts(meta: dict[str, Any]) -> dict[str, Any]:
     """Return what of `meta.json` must be the same for a resumed run to have the same bits."""
     return {name: meta[name] for name in _COMPARABLE}
+
+
+def example_counts(experiment: Experiment) -> dict[str, int]:
+    """Return how many examples there are, in each part."""
+    parts = {"train": experiment.training, "validation": experiment.validation}
+    return {name: len(part.x) for name, part in parts.items() if part is not None}
 
 
 def data_digest(experiment: Experiment) -> str:

@@ -33,8 +33,8 @@ from pydantic import (
 
 from jactrain.arrays import Array
 from jactrain.data.archive import member_names, read_arrays
-from jactrain.errors import CheckpointError, DataError
-from jactrain.files import write_atomically
+from jactrain.errors import CheckpointError, DataError, RunError
+from jactrain.files import reachable, write_atomically
 from jactrain.training.experiment import Experiment, Generators, generators
 from jactrain.training.state import TrainingState
 
@@ -97,7 +97,7 @@ def save(path: Path, state: TrainingState, record: dict[str, Any]) -> None:
         "epoch": state.epoch,
         "seconds": state.seconds,
         "multiply_adds": state.multiply_adds,
-        "metrics": state.metrics,
+        "metrics": {name: value if _is_number(value) else None for name, value in state.metrics.items()},
         "best_epoch": state.best_epoch,
         "best_loss": state.best_loss if math.isfinite(state.best_loss) else None,
         "rate_factor": state.rate_factor,
@@ -114,14 +114,21 @@ def save(path: Path, state: TrainingState, record: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> Checkpoint:
-    """Return what `save` wrote; CheckpointError, which names file and member, where that is damaged."""
+    """Return what `save` wrote.
+
+    Raises CheckpointError, which names file and member, where that is damaged; RunError for a checkpoint of
+    another format, UsageError for a file that cannot be reached.
+    """
+    with reachable(path), path.open("rb"):
+        # What was written is not compressed: it takes no more than the file, eight times that as float64.
+        limit = 8 * path.stat().st_size
     try:
-        names = set(member_names(path))
-        told, digest = read_arrays(path, ["facts", "digest"]).values()
+        names = set(member_names(path, limit))
+        told, digest = read_arrays(path, ["facts", "digest"], limit=limit).values()
         if told.dtype != np.uint8 or _sha256(told).digest() != digest.tobytes():
             raise CheckpointError(f"{path} is damaged: facts are not what was written")
         facts = _facts(path, told.tobytes())
-        arrays = read_arrays(path, facts.digests)
+        arrays = read_arrays(path, facts.digests, limit=limit)
         if extra := names - {*facts.digests, "facts", "digest"}:
             raise CheckpointError(f"{path} is damaged: {min(extra)} was not written")
     except DataError as error:
@@ -176,7 +183,7 @@ def _facts(path: Path, told: bytes) -> _Facts:
     try:
         plain = json.loads(told)
         if isinstance(plain, dict) and plain.get("format") != FORMAT:
-            raise CheckpointError(
+            raise RunError(
                 f"{path} has format {plain.get('format')}, and this jactrain reads {FORMAT}; resume it with "
                 "the version that wrote it"
             )
@@ -211,6 +218,10 @@ def _state(path: Path, facts: _Facts, arrays: dict[str, Array]) -> TrainingState
         rate_factor=facts.rate_factor,
         retries=facts.retries,
     )
+
+
+def _is_number(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def _digest(array: Array) -> str:

@@ -51,6 +51,10 @@ class Engine(Component, ABC):
         Raises UsageError where that fails, or what `require` could not yet see is missing.
         """
 
+    def is_resumable(self) -> bool:
+        """Return whether a training can be gone on with from a checkpoint of this process alone."""
+        return True
+
     @abstractmethod
     def start(self, experiment: Experiment) -> Execution:
         """Return the execution of one training, to be entered as a context."""

@@ -41,8 +41,8 @@ def there(monkeypatch):
 def needed(config, there):
     """Return the bytes that the training is predicted to take, and those of its gradient."""
     there(None)
-    blueprint = check(config)
-    need = memory._need(config, blueprint.objective, blueprint.outline, [config.mode])
+    blueprint = check(config, to_train=True)
+    need = memory._need(config, blueprint.objective, blueprint.outline, [(config.mode, 100)])
     return need.total, need.gradient
 
 
@@ -50,13 +50,13 @@ def test_what_fits_is_left_as_it_is(config, there):
     total, _ = needed(config, there)
     for size in (None, total):
         there(size)
-        assert check(config).mode == config.mode
+        assert check(config, to_train=True).mode == config.mode
 
 
 def test_a_mode_is_bounded_so_that_the_training_fits_and_the_run_says_so(config, there, tmp_path):
     total, gradient = needed(config, there)
     there(total - gradient // 3)
-    experiment = build(config)
+    experiment = build(config, to_train=True)
     assert experiment.mode.memory == gradient - gradient // 3
     assert "is bounded to memory" in experiment.notes[-1]
     plan = experiment.mode.prepare(experiment.objective, 100, experiment.dtype)

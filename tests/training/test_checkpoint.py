@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from jactrain.errors import CheckpointError
+from jactrain.errors import CheckpointError, RunError
 from jactrain.training.checkpoint import FORMAT, load, require_fits, save
 from jactrain.training.state import TrainingState
 
@@ -131,11 +131,16 @@ def test_facts_that_do_not_match_their_digest_are_refused(path):
         assert "facts are not what was written" in refusal(rewritten(path, {"facts": facts}))
 
 
+def test_metrics_that_are_not_finite_are_none(path, state):
+    state.metrics = {"train_loss": 0.5, "train_rmse": math.inf, "train_r2": math.nan}
+    save(path, state, {})
+    assert load(path).state.metrics == {"train_loss": 0.5, "train_rmse": None, "train_r2": None}
+
+
 def test_numbers_that_json_has_not_are_not_written(path, state):
     whole = path.read_bytes()
-    state.metrics["train_loss"] = math.nan
     with pytest.raises(ValueError, match="JSON"):
-        save(path, state, {})
+        save(path, state, {"nothing": math.nan})
     assert path.read_bytes() == whole
 
 
@@ -234,7 +239,10 @@ def test_facts_that_are_no_mapping_are_refused(path):
 
 @pytest.mark.parametrize("number", [FORMAT - 1, FORMAT + 1, None])
 def test_another_format_says_what_to_do(path, number):
-    said = refusal(rewritten(path, facts={"format": number}))
+    with pytest.raises(RunError) as caught:
+        load(rewritten(path, facts={"format": number}))
+    assert not isinstance(caught.value, CheckpointError)  # it is whole
+    said = str(caught.value)
     assert said.startswith(f"{path} has format {number}, and this jactrain reads {FORMAT}; ")
     assert said.endswith("resume it with the version that wrote it")
 

@@ -59,6 +59,10 @@ class JaxEngine(Engine):
             placement_for(examples, self.devices, self.distributed)
             require_traceable(mode, objective, optimizer, examples, np.dtype(dtype))
 
+    def is_resumable(self) -> bool:
+        """Return False for several processes: their checkpoints may be of different steps."""
+        return not self.distributed
+
     def start(self, experiment: Experiment) -> JaxExecution:
         """Return an execution; nothing is compiled before its first epoch."""
         from jactrain.training.compiled.execution import JaxExecution
