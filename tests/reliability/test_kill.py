@@ -108,7 +108,7 @@ def kills(points, seconds, count, rng):
 
 
 @pytest.mark.parametrize(("mode", "engine"), CASES, ids=["-".join(case) for case in CASES])
-def test_a_killed_run_goes_on_with_the_same_bits(mode, engine, zygote, tmp_path):
+def test_a_killed_run_goes_on_with_the_same_bits(mode, engine, zygote, tmp_path, record_property):
     config = written(tmp_path / "kill.yaml", mode, engine)
     whole = zygote.ask(action="run", config=config, runs=tmp_path / "whole")
     assert "error" not in whole, whole
@@ -116,7 +116,7 @@ def test_a_killed_run_goes_on_with_the_same_bits(mode, engine, zygote, tmp_path)
     number = CASES.index((mode, engine))
     rng = np.random.default_rng(number)
     share = KILLS // len(CASES) + (number < KILLS % len(CASES))
-    killed = 0
+    killed = at = 0
     for at, kill in enumerate(kills(whole["calls"], whole["seconds"], share, rng)):
         runs = tmp_path / f"killed-{at}"
         killed += zygote.ask(action="run", config=config, runs=runs, **kill)["killed"]
@@ -131,3 +131,4 @@ def test_a_killed_run_goes_on_with_the_same_bits(mode, engine, zygote, tmp_path)
         assert "error" not in resumed, (kill, resumed)
         assert bits(only_run(runs)) == expected, f"{kill}, seed {number}"
     assert killed
+    record_property("told", f"{mode}, {engine}: {killed} runs killed of {at + 1}, none lost, no bit differs")
