@@ -26,15 +26,16 @@ _HEADERS = {
 
 
 def read_arrays(
-    path: Path, names: Iterable[str], base: str = CONFIGURATION, limit: int = LIMIT
+    path: Path, names: Iterable[str], base: str = CONFIGURATION, limit: int | None = None
 ) -> dict[str, Array]:
     """Return the arrays `names` of the npz file at `path`; other members are left alone.
 
     `base` is what a relative path is relative to, for the message about a file that is not there.
 
     Raises DataError for a file that is no npz or is damaged, for a missing array, one of Python
-    objects or records, and one of more than `limit` bytes.
+    objects or records, and one of more than `limit` bytes, `LIMIT` if it is None.
     """
+    limit = LIMIT if limit is None else limit
     check_file(path, 2 * limit, base)
     try:
         with path.open("rb") as file:
@@ -59,11 +60,12 @@ def _read_named(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> 
         raise DataError(f"{path}: {name} cannot be read ({error}); write the file anew") from error
 
 
-def member_names(path: Path, limit: int = LIMIT) -> list[str]:
+def member_names(path: Path, limit: int | None = None) -> list[str]:
     """Return the names of the arrays in the npz file at `path`.
 
     Raises DataError where it cannot be read, and where all of them together take more than two `limit`s.
     """
+    limit = LIMIT if limit is None else limit
     check_file(path, 2 * limit)
     try:
         with zipfile.ZipFile(path) as archive:
