@@ -91,7 +91,7 @@ class LineFile:
             os.ftruncate(self._handle, size)
         if is_new:
             sync_folder(path.parent)
-        self.size = size
+        self.size = self._synced = size
 
     def append(self, line: str) -> None:
         """Write `line` and its end; UsageError where it does not fit."""
@@ -110,9 +110,12 @@ class LineFile:
             data = data[os.write(self._handle, data) :]
 
     def sync(self) -> None:
-        """Have the operating system keep what was written."""
+        """Have the operating system keep what was written since the last time."""
+        if self.size == self._synced:
+            return
         with reachable(self._path, "written"):
             os.fsync(self._handle)
+        self._synced = self.size
 
     def close(self) -> None:
         """Close the file."""

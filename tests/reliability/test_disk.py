@@ -16,7 +16,8 @@ from jactrain.training.checkpoint import load
 resource = pytest.importorskip("resource")
 FULL = Path("/dev/full")
 SIZES = [100, 400, 740, 900, 1100, 2000, 3600, 4500, 6500, 9000, 13000, 20000]  # bytes
-ROOM = [0, 1, 8, 24]  # MiB
+# MiB; with none at all the interpreter fails by itself, in the words of its compiler (SystemError).
+ROOM = [1, 4, 8, 24]
 LIMIT_FILES = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))\n"
 LIMIT_MEMORY = """
 import resource
