@@ -12,8 +12,10 @@
     │   │   └── MemoryBoundError   a bound on memory that cannot be kept
     │   ├── PlanError              a plan used for another signature than it was made for
     │   └── RunError               a run folder that is missing or damaged
+    │       ├── BusyError          a run that another process is training in
     │       └── CheckpointError    a checkpoint that is damaged, or of another training
     ├── UnrecordableError          a function that does what a recorded program cannot
+    ├── PrunedError                a training that a search ended early
     ├── RegistrationError          a component that may not be registered (a programming error)
     └── DivergedError              exit code 3: a loss or gradient that is not finite
 
@@ -117,12 +119,20 @@ class RunError(UsageError):
     """A run folder that is missing, unfinished or damaged."""
 
 
+class BusyError(RunError):
+    """A folder that another process is training in."""
+
+
 class CheckpointError(RunError):
     """A checkpoint that is damaged, or of another training."""
 
 
 class UnrecordableError(JactrainError):
     """A function that cannot be recorded: it branches on values, writes, or is not made of array calls."""
+
+
+class PrunedError(JactrainError):
+    """A training that a search ended at an epoch's end, since others promise more."""
 
 
 class RegistrationError(JactrainError):

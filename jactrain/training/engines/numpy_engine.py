@@ -15,7 +15,7 @@ from jactrain.modes.base import GradientResult, Mode
 from jactrain.modes.gradients import GradientFunction, Gradients, noise_paths
 from jactrain.objective import Objective
 from jactrain.optimizers.base import Optimizer
-from jactrain.program.loops import at_most, cores
+from jactrain.program.loops import at_most, default_threads
 from jactrain.training.batches import Draw, draws, steps_per_epoch
 from jactrain.training.divergence import is_finite, require_finite_gradient
 from jactrain.training.engine import Engine, Execution, Stop, engines, never
@@ -36,7 +36,7 @@ class NumpyEngine(Engine):
     threads: PositiveInt | None = Field(
         None,
         description="Threads of matrix products and of loops over parameters; if left out, as many as their "
-        "size is worth, at most one a core.",
+        "size is worth, at most one a core, or OMP_NUM_THREADS.",
     )
 
     def require(
@@ -58,9 +58,9 @@ class NumpyEngine(Engine):
 
 
 def worthwhile_threads(experiment: Experiment) -> int:
-    """Return how many threads the largest matrix product of a step is worth, at most one a core."""
+    """Return how many threads the largest matrix product of a step is worth, at most `default_threads`."""
     largest = max(link.cost.forward for link in experiment.network.links) * experiment.settings.batch_size
-    return max(1, min(cores(), largest // _SHARE))
+    return max(1, min(default_threads(), largest // _SHARE))
 
 
 class NumpyExecution(Execution):
