@@ -68,6 +68,9 @@ class Optuna(Options):
     pruning: bool = Field(
         True, description="End trials early that at an epoch's end are worse than the median of the others."
     )
+    pruning_after: int = Field(
+        5, ge=0, description="Epochs that every trial is trained for, whatever the others came to."
+    )
     seed: int = Field(0, ge=0, description="Where the sampler's draws come from.")
 
     @property
@@ -105,12 +108,12 @@ class Experiment(Options):
         None, description="Have the values of random.over chosen by a search, from what came of earlier ones."
     )
     seeds: PositiveInt | list[int] = Field(
-        default=1, description="So many repeats of every setting, seeds counted from the base's; or a list."
+        1, description="So many repeats of every setting, with seeds from the base's on; or a list."
     )
     name: str | None = Field(
         None,
-        description="Pattern of the cells' names, such as {mode}-{optimizer.sgd.learning_rate}-{seed}; {hash} "
-        "stands for a hash of the settings.",
+        description="Pattern of the cells' names, such as {mode}-{optimizer.sgd.learning_rate}-{seed}; "
+        "{hash} stands for a hash of the settings.",
     )
     together: Literal["auto", "off"] = Field(
         "auto",

@@ -37,13 +37,16 @@ class CellTask(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """A trial of a search, which a worker reports to at the ends of epochs."""
+    """A trial of a search, which a worker reports to at the ends of epochs.
+
+    pruning_after: epochs before which it is not ended early; None if it never is.
+    """
 
     journal: str
     study: str
     number: int
     metric: str
-    pruning: bool
+    pruning_after: int | None
 
 
 class Task(NamedTuple):

@@ -7,6 +7,7 @@ futures.
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import signal
@@ -48,8 +49,8 @@ class Workers(ABC):
     def submit(self, task: Task) -> Future[list[Outcome]]:
         """Hand over `task`; where its worker is lost, the future raises."""
 
-    def stop(self) -> None:
-        """Ask the trainings to stop at their next step; where that cannot be said, they go on to their end."""
+    def stop(self) -> None:  # noqa: B027 - not all can
+        """Ask the trainings to stop at their next step; they go on to their end where that cannot be said."""
 
     @abstractmethod
     def close(self) -> None:
@@ -136,7 +137,7 @@ class _Process:
 
 def _started() -> tuple[Any, int]:
     """Return a pool of one process, and its number."""
-    from joblib.externals.loky import ProcessPoolExecutor  # type: ignore[import-untyped]
+    from joblib.externals.loky import ProcessPoolExecutor
 
     executor = ProcessPoolExecutor(1, initializer=_ignore_interrupts)
     return executor, executor.submit(os.getpid).result()
@@ -194,7 +195,7 @@ class RayWorkers(Workers):
             ) from None
         self._ray: Any = ray
         try:
-            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise UsageError(
                 f"no Ray cluster answers at {address} ({type(error).__name__}); look at the address that ray "
