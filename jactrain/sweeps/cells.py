@@ -64,7 +64,8 @@ class Sweep:
         Raises ConfigurationError with the places of its mistakes, in the experiment's file or the base's.
         """
         values = {key: value.value for key, value in given.items()}
-        document = _varied(self.base, self.document, given | {"seed": Value(seed, ("seeds",))})
+        fixed = {key: Value(value, ("set", key)) for key, value in self.experiment.set.items()}
+        document = _varied(self.base, self.document, fixed | given | {"seed": Value(seed, ("seeds",))})
         document = document.with_value("name", name, {(): self.document.place(("name",))})
         config = validated(document, Config, {"folder": Path(self.base.origin).resolve().parent})
         return Cell(name, seed, values, config), document

@@ -97,6 +97,9 @@ class Experiment(Options):
     base: str | dict[str, Any] = Field(
         description="The configuration that is varied: a path, relative to this file, or the thing itself."
     )
+    set: dict[str, Any] = Field(
+        default_factory=dict, description="Values by dotted key that the base has otherwise, in all cells."
+    )
     grid: dict[str, list[Any]] = Field(
         default_factory=dict, description="Lists of values by key; every combination is trained."
     )
@@ -130,12 +133,12 @@ class Experiment(Options):
         if len(set(lengths.values())) > 1:
             told = ", ".join(f"{key} has {length}" for key, length in lengths.items())
             raise ValueError(f"zip takes lists of one length, and {told}; use grid for every combination")
-        keys = [*self.grid, *self.zip, *(self.random.over if self.random else ())]
+        keys = [*self.set, *self.grid, *self.zip, *(self.random.over if self.random else ())]
         twice = next((key for key in keys if keys.count(key) > 1), None)
         if twice is not None:
-            raise ValueError(f"{twice} is varied in two places; keep one of them")
+            raise ValueError(f"{twice} is given in two places; keep one of them")
         if "seed" in keys:
-            raise ValueError("seed is varied by seeds: 10, or by a list: seeds: [3, 5]")
+            raise ValueError("seed is given by seeds: 10, or by a list: seeds: [3, 5]")
         if isinstance(self.seeds, list) and (not self.seeds or min(self.seeds) < 0):
             raise ValueError("seeds: one integer of at least 0, or more, in a list")
         if self.search is not None:
