@@ -28,6 +28,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+_SHOWN_MISTAKES = 50
+
 # Where something stands in a configuration: `("network", 0, "linear", "units")`.
 KeyPath: TypeAlias = tuple[str | int, ...]
 
@@ -63,13 +65,16 @@ class Mistake:
 class ConfigurationError(UsageError):
     """One or more mistakes in a configuration.
 
-    `mistakes` keeps them as data; the message is `text` where the caller has rendered one (with
-    file, line and column), else the key paths and messages.
+    `mistakes` keeps them as data, and `texts` what is printed of each: as the caller has rendered them (with
+    file, line and column), else key paths and messages. The message has the first of these.
     """
 
-    def __init__(self, mistakes: Sequence[Mistake], text: str | None = None) -> None:
+    def __init__(self, mistakes: Sequence[Mistake], texts: Sequence[str] | None = None) -> None:
         self.mistakes = tuple(mistakes)
-        super().__init__(text if text is not None else "\n".join(map(_plain, self.mistakes)))
+        self.texts = tuple(map(_plain, self.mistakes) if texts is None else texts)
+        rest = len(self.texts) - _SHOWN_MISTAKES
+        more = [f"(and {rest} more mistake{'s' * (rest > 1)})"] if rest > 0 else []
+        super().__init__("\n".join([*self.texts[:_SHOWN_MISTAKES], *more]))
 
 
 def _plain(mistake: Mistake) -> str:

@@ -161,7 +161,7 @@ class Place:
 def fail(place: Place, message: str, advice: str) -> NoReturn:
     """Raise ConfigurationError for one mistake at `place`."""
     mistake = place.locate(Mistake(place.path, message, advice))
-    raise ConfigurationError([mistake], place.report(message, advice)) from None
+    raise ConfigurationError([mistake], [place.report(message, advice)]) from None
 
 
 def check_size(size: int, origin: str) -> None:

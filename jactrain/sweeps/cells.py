@@ -15,8 +15,8 @@ from jactrain.config.files import located
 from jactrain.config.load import read, validated
 from jactrain.config.models import RUN_NAME, Config
 from jactrain.config.resolved import resolved
-from jactrain.config.yaml import Document
-from jactrain.errors import ConfigurationError, UsageError
+from jactrain.config.yaml import Document, Place, fail
+from jactrain.errors import ConfigurationError, Mistake, UsageError
 from jactrain.sweeps.models import Experiment
 from jactrain.sweeps.names import cell_name
 from jactrain.sweeps.variation import Settings, Value, count, factors, settings
@@ -63,12 +63,11 @@ class Sweep:
 
         Raises ConfigurationError with the places of its mistakes, in the experiment's file or the base's.
         """
-        values = {key: value.value for key, value in given.items()}
         fixed = {key: Value(value, ("set", key)) for key, value in self.experiment.set.items()}
         document = _varied(self.base, self.document, fixed | given | {"seed": Value(seed, ("seeds",))})
         document = document.with_value("name", name, {(): self.document.place(("name",))})
         config = validated(document, Config, {"folder": Path(self.base.origin).resolve().parent})
-        return Cell(name, seed, values, config), document
+        return Cell(name, seed, {key: value.value for key, value in given.items()}, config), document
 
 
 def read_sweep(path: Path | str, most: int = MOST_CELLS) -> Sweep:
@@ -79,6 +78,12 @@ def read_sweep(path: Path | str, most: int = MOST_CELLS) -> Sweep:
     """
     path = Path(path)
     document = read(path)
+    if isinstance(document.value, dict) and "network" in document.value and "base" not in document.value:
+        fail(
+            Place(document.origin),
+            "this is a configuration, not an experiment",
+            f"train it with jactrain run {path}, or write a file that names it: base: {path.name}",
+        )
     experiment = validated(document, Experiment)
     base = _base(experiment, document, path)
     sweep = Sweep(
@@ -105,10 +110,10 @@ def read_sweep(path: Path | str, most: int = MOST_CELLS) -> Sweep:
 
 def _checked(sweep: Sweep) -> Iterator[Cell]:
     """Yield the cells; after the last, raise ConfigurationError with the mistakes of all."""
-    found: dict[str, tuple[ConfigurationError, list[str]]] = {}
+    found: dict[str, tuple[Mistake, list[str]]] = {}
     for given in settings(sweep.experiment):
+        values = {key: value.value for key, value in given.items()}
         for number, seed in enumerate(sweep.seeds):
-            values = {key: value.value for key, value in given.items()}
             name = cell_name(values, seed, sweep.name, sweep.experiment.name)
             try:
                 cell, document = sweep.cell(name, given, seed)
@@ -116,23 +121,19 @@ def _checked(sweep: Sweep) -> Iterator[Cell]:
                     with located(document):
                         check(cell.config, to_train=True)
             except ConfigurationError as error:
-                found.setdefault(str(error), (error, []))[1].append(name)
-                if len(found) >= _SHOWN_MISTAKES:
-                    raise _refusal(found) from None
-            else:
-                if not found:
-                    yield cell
+                for mistake, text in zip(error.mistakes, error.texts, strict=True):
+                    found.setdefault(text, (mistake, []))[1].append(name)
+                break
+            if not found:
+                yield cell
+        if len(found) >= _SHOWN_MISTAKES:
+            break
     if found:
-        raise _refusal(found)
-
-
-def _refusal(found: dict[str, tuple[ConfigurationError, list[str]]]) -> ConfigurationError:
-    texts = []
-    for text, (_, names) in found.items():
-        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        texts.append(f"{text}\n    in cell {names[0]}{others}")
-    mistakes = [mistake for error, _ in found.values() for mistake in error.mistakes]
-    return ConfigurationError(mistakes, "\n".join(texts))
+        texts = []
+        for text, (_, names) in found.items():
+            others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            texts.append(f"{text}\n    in cell {names[0]}{others}")
+        raise ConfigurationError([mistake for mistake, _ in found.values()], texts)
 
 
 def _varied(base: Document, document: Document, given: Settings) -> Document:

@@ -99,7 +99,7 @@ def train_sweep(
     """Train the cells of a sweep that was read, as `sweep` does."""
     listener = listener or SweepListener()
     folder = SweepFolder(runs / read.name)
-    with folder.locked():
+    with workers() as engine, folder.locked():
         if read.experiment.search is not None:
             from jactrain.sweeps.search import Searched
 
@@ -109,11 +109,10 @@ def train_sweep(
         for note in source.notes:
             listener.on_note(note)
         listener.on_start(folder.path, source.cells, source.cells - source.to_do)
-        with workers() as engine:
-            crew = _Crew(engine, source, folder, manner, listener)
-            with Interruption(listener.on_stopping) as interruption:
-                crew.work(interruption.asked)
-                interrupted = interruption.asked()
+        crew = _Crew(engine, source, folder, manner, listener)
+        with Interruption(listener.on_stopping) as interruption:
+            crew.work(interruption.asked)
+            interrupted = interruption.asked()
         found = rows(source.known, folder)
         write_results(folder, found)
     return SweepResult(folder.path, found, crew.outcomes, interrupted)
