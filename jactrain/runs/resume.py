@@ -98,6 +98,11 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequen
         point = Point(checkpoint.state, lengths)
         if any(_overlap(change.key, "optimizer") for change in changes):  # by someone who knows better
             point.state.rate_factor, point.state.retries = 1.0, 0
+    if point.state.epoch > config.training.epochs:
+        raise RunError(
+            f"{directory.path} was trained for {point.state.epoch} epochs, and training.epochs is "
+            f"{config.training.epochs}: a training cannot be taken back; give it more, or start a new run"
+        )
     if is_over(experiment, point.state):
         notes.append("this run was trained to its end; --set training.epochs=… trains it for longer")
     resumed = {

@@ -26,6 +26,7 @@ from jactrain.training.events import Listener
 from jactrain.training.experiment import Experiment, Part
 from jactrain.training.metrics import PORTION, outputs_and_losses
 from jactrain.training.state import TrainingState
+from jactrain.training.threads import blas_limited, worthwhile_threads
 
 
 class JaxExecution(Execution):
@@ -47,6 +48,8 @@ class JaxExecution(Execution):
     def __enter__(self) -> Self:
         """Compute in the dtypes that are given, and as exactly as they allow, until the training ends."""
         self.lasting.enter_context(tracing())
+        # NumPy evaluates; threads beside those of the devices would wait for each other.
+        self.lasting.enter_context(blas_limited(worthwhile_threads(self._experiment)))
         return self
 
     @cached_property
