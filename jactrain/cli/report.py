@@ -18,7 +18,7 @@ NAME = "report"
 def command(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN…", help="Folders of runs, or one comparison.json or its folder."),
+        typer.Argument(metavar="RUN…", help="Folders of runs; or that of one sweep, or of one comparison."),
     ],
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the page here.")] = None,
     figures: Annotated[
@@ -26,12 +26,13 @@ def command(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Make a page of finished runs, or of a comparison, from what they recorded.
+    """Make a page of finished runs, of a sweep or of a comparison, from what they recorded.
 
     Example: jactrain report runs/20260101T120000Z-digits-1a2b
 
-    One run's page is report.html in its folder, that of several is in the current folder. Runs that cannot
-    be read are named, and so are comparisons, which have a page each; the others are shown.
+    The page of one run, sweep or comparison is report.html in its folder, that of several runs is in the
+    current folder. Runs that cannot be read are named, and so are sweeps and comparisons, which have a page
+    each; the others are shown.
     """
     from jactrain.config.yaml import escaped
     from jactrain.files import write_text
@@ -63,8 +64,19 @@ def _page(paths: list[Path]) -> tuple[Page, Path, _Texts, _Texts]:
     from jactrain.report.comparison import comparison_page
     from jactrain.report.record import read_comparison
     from jactrain.report.runs import read_runs, runs_page
+    from jactrain.report.sweeps.page import sweep_page
+    from jactrain.report.sweeps.record import read_sweep
 
     paths = list(dict.fromkeys(paths))
+    if len(paths) == 1 and (folder := _sweep(paths[0])) is not None:
+        sweep = read_sweep(folder)
+        damaged = [
+            {"run": str(cell.folder), "reason": cell.reason}
+            for cell in sweep.cells
+            if cell.status == "damaged"
+        ]
+        faults = [{"run": str(folder), "note": fault} for fault in sweep.faults]
+        return sweep_page(sweep), folder / "report.html", damaged, faults
     if len(paths) == 1 and (file := _comparison(paths[0])) is not None:
         return comparison_page(read_comparison(file)), file.with_name("report.html"), [], []
     runs = read_runs(paths)
@@ -83,3 +95,13 @@ def _comparison(path: Path) -> Path | None:
             return None if path.suffix in (".yaml", ".yml") else path
         file = path / "comparison.json"
         return file if path.is_dir() and file.is_file() else None
+
+
+def _sweep(path: Path) -> Path | None:
+    """Return the sweep's folder that `path` is, or whose list of cells it is; None where it is none."""
+    from jactrain.files import reachable
+
+    with reachable(path, "read"):
+        if path.name == "cells.json" and path.is_file():
+            return path.parent
+        return path if path.is_dir() and (path / "cells.json").is_file() else None

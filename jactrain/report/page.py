@@ -50,9 +50,12 @@ SYMBOLS: Mapping[str, str] = {
     "disagree": "✗",
     "failed": "✗",
     "diverged": "✗",
+    "killed": "✗",
+    "damaged": "✗",
     "undecided": "?",
     "interrupted": "?",
     "running": "?",
+    "pruned": "?",
 }
 _TONES = {"✓": "good", "✗": "bad", "?": "open"}
 _MOST_ROWS = 200  # of a table beside a figure; what is left out lies in the recorded file

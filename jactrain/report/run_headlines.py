@@ -10,7 +10,7 @@ from jactrain.report.metric_words import lower_is_better, metric_unit, worded
 from jactrain.report.run_record import RunRecord
 from jactrain.report.texts import counted, listing, one_line, shown
 
-_SCORES = (
+SCORES = (
     "validation_accuracy",
     "validation_r2",
     "validation_loss",
@@ -18,7 +18,12 @@ _SCORES = (
     "train_r2",
     "train_loss",
 )
-_ENDINGS = {"diverged": "diverged", "interrupted": "was interrupted", "failed": "failed"}
+_ENDINGS = {
+    "diverged": "diverged",
+    "interrupted": "was interrupted",
+    "failed": "failed",
+    "pruned": "was pruned",
+}
 
 
 def headline_of_one(run: RunRecord) -> str:
@@ -135,4 +140,4 @@ def _agreement(run: RunRecord) -> str:
 
 def _score(run: RunRecord) -> str:
     names = [name for name in metric_names([run]) if any(value is not None for value in column(run, name))]
-    return next((name for name in _SCORES if name in names), names[0] if names else "")
+    return next((name for name in SCORES if name in names), names[0] if names else "")

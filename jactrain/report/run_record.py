@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ from jactrain.runs.directory import RunDirectory
 
 _FOLDER = re.compile(r"\d{8}T\d{6}Z-(.+)-([0-9a-f]{4})")
 _MOST_FAULTS = 3
-_ENDINGS = ("finished", "diverged", "interrupted", "failed")
+_ENDINGS = ("finished", "diverged", "interrupted", "failed", "pruned")
 _REQUIRED = ("data", "network", "loss", "optimizer", "training")  # of a configuration
 
 Line = TypeVar("Line")
@@ -136,6 +136,32 @@ def _folder_name(folder: Path) -> str:
 
 def read_run(folder: Path) -> RunRecord:
     """Return the run in `folder`; RunError, with the reason, where nothing of it can be shown."""
+    run = read_folder(folder)
+    directory = RunDirectory(folder)
+    if not run.metrics and not run.agreement:
+        why = "; ".join(run.faults) or "it has no epoch and no comparison of modes yet"
+        raise RunError(f"{folder} has nothing to show: {why}")
+    faults = [*run.faults]
+    if not run.metrics:
+        faults.append(f"{directory.metrics.name} has no finished epoch")
+    if (
+        run.configured.get("agreement")
+        and not run.agreement
+        and not any(directory.agreement.name in fault for fault in faults)
+    ):
+        faults.append(f"{directory.agreement.name} is empty, though the configuration asks for agreement")
+    if run.meta.status == "running" or (run.environment and run.meta.status not in _ENDINGS):
+        faults.append("meta.json has no end: the run still goes on, or it was cut off")
+    if run.cut_short:
+        faults.append(f"{directory.metrics.name} ends {run.cut_short}")
+    return replace(run, faults=faults)
+
+
+def read_folder(folder: Path) -> RunRecord:
+    """Return what is in `folder`, be it little, with what cannot be read as faults.
+
+    RunError where it is not the folder of a run.
+    """
     directory = RunDirectory(folder)
     with reachable(folder, "read"):
         _require_run(folder, directory)
@@ -144,25 +170,9 @@ def read_run(folder: Path) -> RunRecord:
     configuration, configured = _configuration(directory, faults)
     metrics = _lines(directory.metrics, _metrics_line, faults)
     agreement = _lines(directory.agreement, lambda value: validated(MeasurementRecord, value), faults)
-    if not metrics and not agreement:
-        why = "; ".join(faults) or "it has no epoch and no comparison of modes yet"
-        raise RunError(f"{folder} has nothing to show: {why}")
-    if not metrics:
-        faults.append(f"{directory.metrics.name} has no finished epoch")
-    if (
-        configured.get("agreement")
-        and not agreement
-        and not any(directory.agreement.name in fault for fault in faults)
-    ):
-        faults.append(f"{directory.agreement.name} is empty, though the configuration asks for agreement")
-    if meta.status == "running" or (environment and meta.status not in _ENDINGS):
-        faults.append("meta.json has no end: the run still goes on, or it was cut off")
     match = _FOLDER.fullmatch(_folder_name(folder))
     label = f"{match[1]}-{match[2]}" if match else _folder_name(folder)
-    run = RunRecord(folder, label, meta, environment, configuration, configured, metrics, agreement, faults)
-    if run.cut_short:
-        faults.append(f"{directory.metrics.name} ends {run.cut_short}")
-    return run
+    return RunRecord(folder, label, meta, environment, configuration, configured, metrics, agreement, faults)
 
 
 def _require_run(folder: Path, directory: RunDirectory) -> None:
@@ -173,6 +183,8 @@ def _require_run(folder: Path, directory: RunDirectory) -> None:
         )
     if folder.name == "comparison.json" or (folder / "comparison.json").is_file():
         raise RunError(f"{folder} is a comparison, which has a page of its own; give it alone")
+    if folder.name == "cells.json" or (folder / "cells.json").is_file():
+        raise RunError(f"{folder} is a sweep, which has a page of its own; give it alone")
     if folder.suffix in (".yaml", ".yml") and folder.is_file():
         raise RunError(f"{folder} is a configuration; run it first: jactrain run {folder}")
     if not folder.is_dir():

@@ -18,6 +18,8 @@ _MISSING = "–"
 _PLAIN_COUNT = 1_000_000  # from here on a count is shown to three digits
 _LONGEST = 26  # characters of one line of a label in a drawing
 _LONGEST_IN_SENTENCE = 60
+_MOST_LINES = 3  # of a label
+SETTINGS_APART = " · "  # what stands between the settings of a label
 
 
 def clean(text: str) -> str:
@@ -45,18 +47,46 @@ def called(name: str) -> str:
 
 
 def labels(names: Sequence[str], most: int = _LONGEST, wrapped: bool = True) -> list[str]:
-    """Return a short label for each of `names`, no two the same; `wrapped` puts options on a second line."""
+    """Return a short label for each of `names`, no two the same.
+
+    `wrapped` puts options on a second line, and breaks what lists several settings between them.
+    """
     found: list[str] = []
     for name in names:
         line = one_line(name)
         head, bracket, options = line.partition("(")
-        if wrapped and len(line) > most // 2 and head and bracket:
+        parts = line.split(SETTINGS_APART)
+        if wrapped and len(line) > most and len(parts) > 1:
+            label = _filled(parts, most)
+        elif wrapped and len(line) > most // 2 and head and bracket:
             label = f"{shortened(head, most)}\n{shortened(bracket + options, most)}"
         else:
             label = shortened(line, most) or "(no name)"
         same = sum(other == label or other.startswith(f"{label} #") for other in found)
         found.append(f"{label} #{same + 1}" if same else label)
     return found
+
+
+def _filled(parts: Sequence[str], most: int) -> str:
+    """Return settings on at most three lines, broken between them or before `(`."""
+    pieces: list[tuple[str, str]] = []  # what stands before a piece on its line, and the piece
+    for number, part in enumerate(parts, 1):
+        text = part if number == len(parts) else f"{part}{SETTINGS_APART.rstrip()}"
+        head, bracket, options = text.partition("(")
+        if len(text) > most and head and bracket:
+            pieces += [(" ", head), ("", bracket + options)]
+        else:
+            pieces.append((" ", text))
+    lines = [""]
+    for gap, text in pieces:
+        longer = f"{lines[-1]}{gap}{text}" if lines[-1] else text
+        if len(longer) <= most or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(text)
+    if len(lines) > _MOST_LINES:
+        lines = [*lines[: _MOST_LINES - 1], " ".join(lines[_MOST_LINES - 1 :])]
+    return "\n".join(shortened(line, most) for line in lines)
 
 
 def listing(texts: Iterable[str], most: int = 6) -> str:

@@ -39,3 +39,21 @@ def locked(directory: RunDirectory) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_held(directory: RunDirectory) -> bool | None:
+    """Tell whether a process trains in the folder; None where that cannot be known.
+
+    Nothing is made that is not there. The lock is tried for a moment, for it has no other way to be asked.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        if not directory.lock.is_file():
+            return False
+        with FileLock(directory.lock, blocking=False):
+            return False
+    except Timeout:
+        return True
+    except (OSError, NotImplementedError):
+        return None

@@ -1,14 +1,14 @@
-"""Heat maps of relative errors on a logarithmic scale."""
+"""Heat maps: of relative errors on a logarithmic scale, or of any figure on the scale that suits it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from jactrain.report.drawings.base import WIDTH, Drawing, drawable, new_figure, tick
-from jactrain.report.texts import labels
+from jactrain.report.texts import labels, plain, shortened, shown
 
 _WRITTEN = 12  # columns, up to which every cell's figure is written into it, to one digit from 9 on
 _MOST_TICKS = 9
@@ -21,6 +21,7 @@ class HeatMap(Drawing):
     """A cell for each row and column; None is left empty and marked `–`, 0 has the colour of the least.
 
     rows_label and columns_label name the two directions; `slanted` writes long column names at a slant.
+    scale: of the shades. unit: of the figures. framed: row and column of a cell with a frame.
     """
 
     rows: Sequence[str]
@@ -29,15 +30,17 @@ class HeatMap(Drawing):
     columns_label: str
     scale_label: str
     slanted: bool = False
+    rows_label: str = ""
+    scale: Literal["log", "linear"] = "log"
+    unit: str = "error"
+    framed: tuple[int, int] | None = None
 
     def draw(self) -> Any:
         """Return the figure, the first row on top."""
         import numpy as np
 
-        known = [v for row in self.values for value in row if (v := drawable(value)) is not None and v > 0]
-        low = math.floor(math.log10(min(known))) if known else -17
-        high = max(low + 1, math.ceil(math.log10(max(known)))) if known else -16
-        shades = np.array([[_shade(value, low) for value in row] for row in self.values])
+        low, high = self._limits()
+        shades = np.array([[self._shade(value, low) for value in row] for row in self.values])
         canvas, axes = new_figure(1.15 + 0.24 * len(self.rows) + (0.75 if self.slanted else 0.25))
         colours = _colours()
         image = axes.imshow(
@@ -48,10 +51,46 @@ class HeatMap(Drawing):
         for side in axes.spines.values():
             side.set_visible(False)
         axes.set_yticks(range(len(self.rows)), labels(self.rows, 30, wrapped=False), fontsize=8.5)
+        if self.rows_label:
+            axes.set_ylabel(shortened(self.rows_label, 30))
         self._columns(axes)
         self._figures(axes, colours, low, high)
+        if self.framed is not None:
+            self._frame(axes, *self.framed)
         self._scale(canvas, axes, image, low, high)
         return canvas
+
+    def _limits(self) -> tuple[float, float]:
+        """Return the ends of the scale: logarithms on a logarithmic one, whole."""
+        known = [v for row in self.values for value in row if (v := drawable(value)) is not None]
+        if self.scale == "linear":
+            low, high = min(known, default=0.0), max(known, default=1.0)
+            return (low, high) if low < high else (low - (abs(low) or 1.0), low)
+        positive = [value for value in known if value > 0]
+        if not positive:
+            return -17, -16
+        lowest = math.floor(math.log10(min(positive)))
+        return lowest, max(lowest + 1, math.ceil(math.log10(max(positive))))
+
+    @staticmethod
+    def _frame(axes: Any, row: int, column: int) -> None:
+        """Draw a frame around a cell, seen on light and on dark shades."""
+        from matplotlib.patches import Rectangle
+
+        for colour, width in (("#fefefe", 3.2), ("#010101", 1.4)):
+            axes.add_patch(
+                Rectangle(
+                    (column - 0.47, row - 0.46), 0.94, 0.92, fill=False, edgecolor=colour, linewidth=width
+                )
+            )
+
+    def _shade(self, value: float | None, low: float) -> float:
+        known = drawable(value)
+        if known is None:
+            return math.nan
+        if self.scale == "linear":
+            return known
+        return math.log10(known) if known > 0 else low
 
     def _columns(self, axes: Any) -> None:
         if self.slanted:
@@ -72,18 +111,18 @@ class HeatMap(Drawing):
                 if value is None:
                     axes.text(column, row, "–", ha="center", va="center", fontsize=8)
                     continue
-                shade = colours((_shade(value, low) - low) / (high - low))
+                shade = colours((self._shade(value, low) - low) / (high - low))
                 axes.text(
                     column,
                     row,
-                    _written(value, len(self.columns)),
+                    _written(value, len(self.columns), self.unit),
                     ha="center",
                     va="center",
                     fontsize=8 if len(self.columns) <= 6 else 6.8,
                     color="#010101" if luminance(shade) > _MIDDLE else "#fefefe",
                 )
 
-    def _scale(self, canvas: Any, axes: Any, image: Any, low: int, high: int) -> None:
+    def _scale(self, canvas: Any, axes: Any, image: Any, low: float, high: float) -> None:
         """Draw what each shade means: one strip of pixels, where matplotlib's own would be 256 paths."""
         import numpy as np
 
@@ -96,9 +135,11 @@ class HeatMap(Drawing):
         )  # fmt: skip
         strip.set_yticks([])
         strip.grid(visible=False)
-        stride = max(1, -(-(high - low) // 4))
-        powers = list(range(low, high + 1, stride))
-        strip.set_xticks(powers, [tick(10.0**power, "error") for power in powers], fontsize=8)
+        if self.scale == "linear":
+            strip.set_xticks([low, high], [shown(end, self.unit) for end in (low, high)], fontsize=8)
+        else:
+            powers = range(int(low), int(high) + 1, max(1, -(-int(high - low) // 4)))
+            strip.set_xticks(list(powers), [tick(10.0**power, "error") for power in powers], fontsize=8)
         strip.tick_params(length=2)
         for side in strip.spines.values():
             side.set_visible(False)
@@ -107,20 +148,17 @@ class HeatMap(Drawing):
         )
 
 
-def _shade(value: float | None, low: float) -> float:
-    known = drawable(value)
-    if known is None:
-        return math.nan
-    return math.log10(known) if known > 0 else low
-
-
 def luminance(colour: Sequence[float]) -> float:
     """Return the relative luminance of red, green and blue between 0 and 1 (WCAG 2.2)."""
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def _written(value: float, columns: int) -> str:
+def _written(value: float, columns: int, unit: str) -> str:
+    if unit == "%":
+        return f"{100 * value:.1f}" if columns <= 8 else f"{100 * value:.0f}"
+    if unit != "error":
+        return plain(value, 3 if columns <= 8 else 2)
     if value == 0 or value >= 0.1:
         return f"{value:.2g}" if value < 1000 else f"{value:.0e}"
     return f"{value:.1e}" if columns <= 8 else f"{value:.0e}"

@@ -18,6 +18,7 @@ Values = Sequence[float | None]
 _MOST_ENDS = 10  # more lines than these are named in a legend
 _MOST_POINTS = 400  # of one line, and below of all lines together
 _MOST_POINTS_IN_ALL = 1200
+_LINE, _GAP = 0.13, 0.05  # inches that a line of a label takes, and the room between two labels
 _MANY_BANDS = 5  # more bands than these are drawn fainter
 
 
@@ -78,11 +79,16 @@ class Lines(Drawing):
 
         found = self.points()
         beside = len(found) <= _MOST_ENDS
-        canvas, axes = new_figure(3.3 if beside else 3.3 + 0.19 * -(-len(found) // 2))
+        names = labels([one.label for one, _ in found])
+        written = sum(name.count("\n") + 1 for name in names)
+        canvas, axes = new_figure(
+            max(3.3, 0.6 + _LINE * written + _GAP * len(names))
+            if beside
+            else 3.3 + 0.19 * -(-len(found) // 2)
+        )
         everything = [point for _, points in found for point in points]
         set_axis(axes, "x", self.x, [point[0] for point in everything])
         set_axis(axes, "y", self.y, [value for point in everything for value in point[1:]])
-        names = labels([one.label for one, _ in found])
         styles = [mark(one.style) for one, _ in found]
         for index, ((_, points), style, name) in enumerate(zip(found, styles, names, strict=True)):
             shift = 3 * (index - (len(found) - 1) / 2) if self.whiskers else 0.0
