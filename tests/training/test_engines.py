@@ -9,7 +9,16 @@ import pytest
 import threadpoolctl
 from cases import MODE_CASES, NETWORKS
 from pydantic import PrivateAttr
-from small_trainings import difference, require_equal, trained, training_of, vectors, with_layers, written_out
+from small_trainings import (
+    difference,
+    require_equal,
+    rounding_of,
+    trained,
+    training_of,
+    vectors,
+    with_layers,
+    written_out,
+)
 
 from jactrain.agreement.compare import Verdict
 from jactrain.arrays import leaves
@@ -18,9 +27,7 @@ from jactrain.layers.linear import Linear
 from jactrain.layers.scale import Scale
 from jactrain.layers.tanh import Tanh
 from jactrain.modes import modes
-from jactrain.modes.finite_difference import SCHEMES, FiniteDifference
 from jactrain.modes.gradients import arrays_of
-from jactrain.modes.spsa import SPSA
 from jactrain.optimizers.base import Optimizer
 from jactrain.optimizers.schedules import LearningRate, constant_by_default
 from jactrain.optimizers.sgd import SGD
@@ -96,15 +103,6 @@ def test_twenty_steps_of_every_network_are_those_of_the_loop_written_out(case, e
 def test_twenty_steps_of_every_optimizer_are_those_of_the_loop_written_out(optimizer, engine):
     experiment = training_of(SMALL, engine, optimizer=optimizer)
     require_equal(trained(experiment), written_out(experiment), allowed_of(engine))
-
-
-def rounding_of(mode):
-    """Return the rounding of a gradient by `mode` in units of the loss: ε, over its step if it has one."""
-    epsilon = float(np.finfo(np.float64).eps)
-    if not isinstance(mode, FiniteDifference | SPSA):
-        return epsilon
-    default = epsilon ** SCHEMES[getattr(mode, "scheme", "central")].step_power
-    return epsilon / (getattr(mode, "step", None) or default)
 
 
 @QUICK
