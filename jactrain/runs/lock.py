@@ -10,15 +10,6 @@ from jactrain.files import reachable
 from jactrain.runs.directory import RunDirectory
 
 
-def is_trained(directory: RunDirectory) -> bool:
-    """Return whether a process is training in the folder now."""
-    try:
-        with locked(directory):
-            return False
-    except BusyError:
-        return True
-
-
 @contextmanager
 def locked(directory: RunDirectory) -> Iterator[None]:
     """Keep other processes from training in the folder; BusyError where one does already.

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from jactrain.errors import BusyError
 from jactrain.files import reachable
 from jactrain.runs.directory import RunDirectory
-from jactrain.runs.lock import is_trained, locked
+from jactrain.runs.lock import is_held, locked
 
 
 class Status(Enum):
@@ -101,7 +101,7 @@ def standing(directory: RunDirectory) -> Standing:
         except (OSError, ValueError, RecursionError, TypeError, KeyError):
             return Standing(Status.FAILED, f"{directory.meta} cannot be read")
     if status == "running":
-        return Standing(Status.TRAINED_NOW if is_trained(directory) else Status.KILLED)
+        return Standing(Status.TRAINED_NOW if is_held(directory) else Status.KILLED)
     try:
         return Standing(Status(status), reason)
     except ValueError:

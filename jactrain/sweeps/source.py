@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from jactrain.config.resolved import resolved
+from jactrain.runs.together import groups
 from jactrain.sweeps.cells import Cell, Sweep
 from jactrain.sweeps.folder import SweepFolder, set_aside, standing
 from jactrain.sweeps.record import settle_changes, write_cells
@@ -41,8 +42,12 @@ class Source:
     notes: Sequence[str] = ()
 
     def tasks(self) -> Iterator[tuple[CellTask, ...]]:
-        """Yield cells that are to be trained, several that are trained as one program."""
+        """Yield cells that are to be trained by one worker, one after another or together."""
         raise NotImplementedError
+
+    def is_together(self, name: str) -> bool:
+        """Return whether a cell is trained as one program with others."""
+        return False
 
     def learn(self, outcome: Outcome) -> None:
         """Hear what became of a cell."""
@@ -56,7 +61,9 @@ class Listed(Source):
         self.notes = settle_changes(folder, read.cells, manner.update, read.path)
         write_cells(folder, read, read.cells)
         self._folder, self._manner = folder, manner
-        self._together = read.experiment.together == "auto"
+        # By all cells, not by those that are left: what comes of a cell must not depend on these.
+        alike = groups([cell.config for cell in read.cells]) if read.experiment.together == "auto" else []
+        self._alike = {read.cells[number].name for each in alike if len(each) > 1 for number in each}
         self._todo = [cell for cell in read.cells if self._is_to_do(cell)]
         self.cells, self.to_do = len(read.cells), len(self._todo)
 
@@ -76,5 +83,12 @@ class Listed(Source):
                 for cell in cells
             )
 
+    def is_together(self, name: str) -> bool:
+        """Return whether there is another cell like it."""
+        return name in self._alike
+
     def _groups(self) -> list[list[Cell]]:
-        return [[cell] for cell in self._todo]
+        """Return the cells that are to be trained, those together that one program trains."""
+        alone = [[cell] for cell in self._todo if cell.name not in self._alike]
+        alike = [cell for cell in self._todo if cell.name in self._alike]
+        return alone + [[alike[number] for number in each] for each in groups([it.config for it in alike])]

@@ -163,6 +163,7 @@ class _Crew:
         task = Task(
             cells,
             self._manner.threads,
+            self._source.is_together(cells[0].name),
             self._manner.brought_back,
             tuple(sys.argv),
             self._manner.plugins,

@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from jactrain.runs.directory import RunDirectory
 from jactrain.runs.resume import resume
 from jactrain.runs.run import run
 from jactrain.runs.session import RunListener, RunResult, now, write_meta
+from jactrain.runs.together import train_together
 from jactrain.sweeps.folder import Standing, Status, set_aside, standing
 from jactrain.sweeps.parcel import packed, unpacked
 
@@ -50,14 +51,17 @@ class Trial(NamedTuple):
 
 
 class Task(NamedTuple):
-    """What one call of a worker does: cells, of which several are trained as one program.
+    """What one call of a worker does: train some cells.
 
+    together: as one program; a cell that has others like it in its sweep is trained so even when it is left
+    alone, since the bits are those of the program.
     arguments: the command line that began the sweep. plugins: modules to be imported first. threads: of
     matrix products and loops, the same everywhere, so that the same bits come of it.
     """
 
     cells: tuple[CellTask, ...]
     threads: int
+    together: bool = False
     brought_back: bool = False
     arguments: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
@@ -86,7 +90,7 @@ def train_cells(task: Task) -> list[Outcome]:
         )
     _prepare(task)
     if not task.brought_back:
-        return _train(task.cells)
+        return _train(task.cells, task.together)
     with tempfile.TemporaryDirectory() as scratch:
         cells = [cell._replace(folder=str(Path(scratch) / cell.name)) for cell in task.cells]
         for cell in cells:
@@ -94,7 +98,7 @@ def train_cells(task: Task) -> list[Outcome]:
                 unpacked(cell.parcel, Path(cell.folder))
         return [
             outcome._replace(parcel=packed(Path(cell.folder)))
-            for cell, outcome in zip(cells, _train(cells), strict=True)
+            for cell, outcome in zip(cells, _train(cells, task.together), strict=True)
         ]
 
 
@@ -112,10 +116,13 @@ def _prepare(task: Task) -> None:
         importlib.import_module(module)
 
 
-def _train(cells: Sequence[CellTask]) -> list[Outcome]:
-    if len(cells) > 1:
-        raise NotImplementedError
-    return [_outcome(cell, _caught(partial(_train_cell, cell))) for cell in cells]
+def _train(cells: Sequence[CellTask], together: bool) -> list[Outcome]:
+    jobs = [partial(_train_cell, cell) for cell in cells]
+    ends = train_together(jobs) if together else [_end_of(job) for job in jobs]
+    return [
+        _outcome(cell, end if isinstance(end, BaseException) else None)
+        for cell, end in zip(cells, ends, strict=True)
+    ]
 
 
 def _train_cell(cell: CellTask) -> RunResult:
@@ -137,21 +144,19 @@ def _train_cell(cell: CellTask) -> RunResult:
     return run(config, folder=directory.path, listeners=listeners)
 
 
+def _end_of(job: Callable[[], RunResult]) -> RunResult | BaseException:
+    try:
+        return job()
+    except (Exception, KeyboardInterrupt) as error:
+        return error
+
+
 def _listeners(cell: CellTask) -> list[RunListener]:
     if cell.trial is None:
         return []
     from jactrain.sweeps.pruning import Pruner
 
     return [Pruner(cell.trial)]
-
-
-def _caught(train: Any) -> BaseException | None:
-    """Return the exception that `train` ended with, if any."""
-    try:
-        train()
-    except (Exception, KeyboardInterrupt) as error:
-        return error
-    return None
 
 
 def _outcome(cell: CellTask, error: BaseException | None) -> Outcome:
