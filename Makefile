@@ -33,8 +33,9 @@ fuzz-loader: .venv/.quality  ## the loader of configurations, guided by coverage
 mutate: .venv/.quality  ## change the code in every small way, and see whether its tests notice; ONLY=checkpoint
 	$(BIN)/python tests/mutation/mutate.py $(ONLY)
 
+# Less of what only repeats (random networks), and nothing that is timed: counting makes it slow.
 coverage: .venv/.quality browser  ## the share of lines and branches that the tests run through
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal --cov=jactrain --cov-branch --cov-report=term:skip-covered
+	JACTRAIN_NETWORKS=100 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal -k "not predicted_within and not mutated_configuration" --cov --cov-report=term:skip-covered
 
 check: .venv/.developing  ## style, docstrings, types, and the direction of imports
 	$(BIN)/ruff check .

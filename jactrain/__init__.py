@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from jactrain.runs.model import load_run
     from jactrain.runs.resume import resume
     from jactrain.runs.run import run
+    from jactrain.sweeps.sweep import sweep
 
 __version__ = "0.1.0"
-__all__ = ["Network", "build", "load_config", "load_run", "resume", "run", "value_and_gradient"]
+__all__ = ["Network", "build", "load_config", "load_run", "resume", "run", "sweep", "value_and_gradient"]
 
 # Imported when first asked for, so that `jactrain --help` need not wait for NumPy.
 _HOMES = {
@@ -25,6 +26,7 @@ _HOMES = {
     "load_run": "jactrain.runs.model",
     "resume": "jactrain.runs.resume",
     "run": "jactrain.runs.run",
+    "sweep": "jactrain.sweeps.sweep",
     "value_and_gradient": "jactrain.differentiate",
 }
 

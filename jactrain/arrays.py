@@ -15,6 +15,7 @@ an array's values. What the two namespaces lack in common is added here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, Literal, TypeAlias
@@ -33,6 +34,11 @@ Path: TypeAlias = tuple[str, ...]
 
 # Axes that an array of examples may have; NumPy takes 64, and rules add some of their own.
 MOST_AXES = 32
+
+
+def logarithm(number: Any) -> Any:
+    """Return the natural logarithm of a Python number, or of what stands for one while a rule is traced."""
+    return math.log(number) if isinstance(number, float) else number.log()
 
 
 def erf(xp: Namespace, x: Array) -> Array:

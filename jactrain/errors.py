@@ -12,8 +12,10 @@
     │   │   └── MemoryBoundError   a bound on memory that cannot be kept
     │   ├── PlanError              a plan used for another signature than it was made for
     │   └── RunError               a run folder that is missing or damaged
+    │       ├── BusyError          a run that another process is training in
     │       └── CheckpointError    a checkpoint that is damaged, or of another training
     ├── UnrecordableError          a function that does what a recorded program cannot
+    ├── PrunedError                a training that a search ended early
     ├── RegistrationError          a component that may not be registered (a programming error)
     └── DivergedError              exit code 3: a loss or gradient that is not finite
 
@@ -25,6 +27,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
+
+_SHOWN_MISTAKES = 50
 
 # Where something stands in a configuration: `("network", 0, "linear", "units")`.
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -61,13 +65,16 @@ class Mistake:
 class ConfigurationError(UsageError):
     """One or more mistakes in a configuration.
 
-    `mistakes` keeps them as data; the message is `text` where the caller has rendered one (with
-    file, line and column), else the key paths and messages.
+    `mistakes` keeps them as data, and `texts` what is printed of each: as the caller has rendered them (with
+    file, line and column), else key paths and messages. The message has the first of these.
     """
 
-    def __init__(self, mistakes: Sequence[Mistake], text: str | None = None) -> None:
+    def __init__(self, mistakes: Sequence[Mistake], texts: Sequence[str] | None = None) -> None:
         self.mistakes = tuple(mistakes)
-        super().__init__(text if text is not None else "\n".join(map(_plain, self.mistakes)))
+        self.texts = tuple(map(_plain, self.mistakes) if texts is None else texts)
+        rest = len(self.texts) - _SHOWN_MISTAKES
+        more = [f"(and {rest} more mistake{'s' * (rest > 1)})"] if rest > 0 else []
+        super().__init__("\n".join([*self.texts[:_SHOWN_MISTAKES], *more]))
 
 
 def _plain(mistake: Mistake) -> str:
@@ -117,12 +124,20 @@ class RunError(UsageError):
     """A run folder that is missing, unfinished or damaged."""
 
 
+class BusyError(RunError):
+    """A folder that another process is training in."""
+
+
 class CheckpointError(RunError):
     """A checkpoint that is damaged, or of another training."""
 
 
 class UnrecordableError(JactrainError):
     """A function that cannot be recorded: it branches on values, writes, or is not made of array calls."""
+
+
+class PrunedError(JactrainError):
+    """A training that a search ended at an epoch's end, since others promise more."""
 
 
 class RegistrationError(JactrainError):

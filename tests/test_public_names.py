@@ -9,7 +9,7 @@ from jactrain import Network, value_and_gradient
 from jactrain.errors import DataError, ShapeError, UsageError
 from jactrain.layers import layers
 
-PUBLIC = ["Network", "build", "load_config", "load_run", "resume", "run", "value_and_gradient"]
+PUBLIC = ["Network", "build", "load_config", "load_run", "resume", "run", "sweep", "value_and_gradient"]
 EXTEND = [
     *("Array", "Batch", "Classification", "Cost", "DataError", "Dataset"),
     *("Decision", "Elementwise", "Exactness", "GradientResult", "Kept", "Layer", "Loss", "LossCost"),

@@ -24,6 +24,7 @@ from jactrain.cli import (
     resume,
     run,
     schema,
+    sweep,
     validate,
 )
 from jactrain.errors import ConfigurationError, JactrainError
@@ -45,6 +46,7 @@ for command in (
     compare,
     run,
     resume,
+    sweep,
     evaluate,
     predict,
     report,

@@ -158,6 +158,8 @@ class ProgressListener(RunListener):
 
     def _line(self, text: str, always: bool = False) -> None:
         self._write(text)
+        if always and self._live:
+            self._live.console.print(Text(text), soft_wrap=True)
         if not self._plain:
             return
         if always or time.monotonic() - self._last >= _INTERVAL:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from jactrain.cli.common import Json, Plugins, echo_json, load_plugins
 
 NAME = "schema"
 
 
-def command(plugins: Plugins = None, json: Json = False) -> None:
+def command(
+    experiment: Annotated[
+        bool, typer.Option("--experiment", help="That of experiments, which jactrain sweep takes.")
+    ] = False,
+    plugins: Plugins = None,
+    json: Json = False,
+) -> None:
     """Print the JSON Schema of configurations, for editors; it is JSON with --json and without.
 
     Example: jactrain schema > configs/jactrain.schema.json
@@ -16,4 +26,9 @@ def command(plugins: Plugins = None, json: Json = False) -> None:
     from jactrain.config.schema import json_schema
 
     load_plugins(plugins)
+    if experiment:
+        from jactrain.sweeps.models import Experiment
+
+        echo_json(json_schema(Experiment, []))
+        return
     echo_json(json_schema(Config, REGISTRIES))

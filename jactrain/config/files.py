@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jactrain.config.load import read, refusal, validated
 from jactrain.config.models import Config
-from jactrain.config.yaml import Document
+from jactrain.config.yaml import Document, fail
 from jactrain.errors import ConfigurationError
 
 
@@ -23,6 +23,12 @@ def load_config(path: Path | str, overrides: Sequence[str] = ()) -> Config:
 def load_document(path: Path | str, overrides: Sequence[str] = ()) -> tuple[Config, Document]:
     """Return the configuration and the document it was read from, for messages about places in it."""
     document = read(Path(path), overrides)
+    if isinstance(document.value, dict) and "base" in document.value and "network" not in document.value:
+        fail(
+            document.place(("base",)),
+            "this is an experiment, not a configuration",
+            f"train its cells with jactrain sweep {path}",
+        )
     folder = Path(path).resolve().parent
     return validated(document, Config, {"folder": folder}), document
 

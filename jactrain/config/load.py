@@ -33,7 +33,6 @@ _Finding: TypeAlias = tuple[KeyPath, list[ErrorDetails]]  # a real key path, and
 
 _LONGEST_MESSAGE = 1000
 _LONGEST_INPUT = 60
-_SHOWN_MISTAKES = 50
 
 # What was expected, for pydantic's errors about the sort of a value …
 _SORTS = {
@@ -120,21 +119,13 @@ def refusal(document: Document, mistakes: Iterable[Mistake]) -> ConfigurationErr
     """Return the error for `mistakes` in `document`, located and ordered by place."""
     ordered = _ordered(document, mistakes)
     located = [document.place(mistake.path).locate(mistake) for mistake in ordered]
-    return ConfigurationError(located, _rendered(document, ordered))
+    return ConfigurationError(located, [_rendered(document, mistake) for mistake in ordered])
 
 
-def _rendered(document: Document, mistakes: Sequence[Mistake]) -> str:
-    """Return the first of `mistakes`, each as `file:line:column: key.path: message` and its source."""
-    reports = []
-    first, rest = mistakes[:_SHOWN_MISTAKES], mistakes[_SHOWN_MISTAKES:]
-    for mistake in first:
-        message = f"{dotted(mistake.path)}: {mistake.message}" if mistake.path else mistake.message
-        reports.append(
-            document.place(mistake.path).report(shortened(message, _LONGEST_MESSAGE), mistake.advice)
-        )
-    if rest:
-        reports.append(f"(and {len(rest)} more mistakes)" if len(rest) > 1 else "(and 1 more mistake)")
-    return "\n".join(reports)
+def _rendered(document: Document, mistake: Mistake) -> str:
+    """Return `mistake` as `file:line:column: key.path: message` and its source."""
+    message = f"{dotted(mistake.path)}: {mistake.message}" if mistake.path else mistake.message
+    return document.place(mistake.path).report(shortened(message, _LONGEST_MESSAGE), mistake.advice)
 
 
 def _ordered(document: Document, mistakes: Iterable[Mistake]) -> list[Mistake]:

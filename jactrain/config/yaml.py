@@ -161,7 +161,7 @@ class Place:
 def fail(place: Place, message: str, advice: str) -> NoReturn:
     """Raise ConfigurationError for one mistake at `place`."""
     mistake = place.locate(Mistake(place.path, message, advice))
-    raise ConfigurationError([mistake], place.report(message, advice)) from None
+    raise ConfigurationError([mistake], [place.report(message, advice)]) from None
 
 
 def check_size(size: int, origin: str) -> None:
@@ -211,14 +211,30 @@ class Document:
         _check_characters(assignment, source)
         # Spaces in place of the key leave every column where it is in the argument.
         composer = _Composer(" " * (len(name) + 1) + assignment[len(name) + 1 :], source, segments)
-        value, path = _assigned(self.value, segments, composer.value, (), source)
+        places = {at[len(segments) :]: place for at, place in composer.places.items()}
+        return self._with(segments, composer.value, places, source.place(0, 0))
+
+    def with_value(self, name: str, value: Any, places: Mapping[KeyPath, Place]) -> Document:
+        """Return this document with `value` at the dotted `name`, as `with_override` sets it.
+
+        places: where the value and what is in it stand, by key paths below it; messages name these.
+        """
+        segments = tuple(name.split("."))
+        if "" in segments:
+            fail(places[()], f"{shown(name)} is no dotted key", "for example training.epochs")
+        return self._with(segments, value, places, places[()])
+
+    def _with(
+        self, segments: tuple[str, ...], value: Any, places: Mapping[KeyPath, Place], place: Place
+    ) -> Document:
+        """Return this document with `value` at `segments`; `place` is where that was asked for."""
+        changed, path = _assigned(self.value, segments, value, (), place)
         kept = {at: place for at, place in self.places.items() if at[: len(path)] != path}
         for length in range(len(path) + 1):
-            kept.setdefault(path[:length], replace(composer.places[segments], path=path[:length]))
-        for at, place in composer.places.items():
-            at = (*path, *at[len(segments) :])
-            kept[at] = replace(place, path=at)
-        return replace(self, value=value, places=kept)
+            kept.setdefault(path[:length], replace(places[()], path=path[:length]))
+        for below, there in places.items():
+            kept[*path, *below] = replace(there, path=(*path, *below))
+        return replace(self, value=changed, places=kept)
 
 
 def parse(text: str | bytes, origin: str) -> Document:
@@ -445,20 +461,20 @@ def scalar(text: str) -> str | int | float | bool | None:
 
 
 def _assigned(
-    node: Any, segments: tuple[str, ...], value: Any, path: KeyPath, source: _Source
+    node: Any, segments: tuple[str, ...], value: Any, path: KeyPath, place: Place
 ) -> tuple[Any, KeyPath]:
     """Return a copy of `node`, at `path`, with `value` set at `segments` below it, and the path set."""
     if not segments:
         return value, path
     key, *rest = segments
-    place = source.place(0, 0, path)
+    place = replace(place, path=path)
     where = dotted(path) or "the configuration"
     if isinstance(node, list):
         index = int(key) if key.isascii() and key.isdigit() and len(key) < 10 else -1
         if not 0 <= index < len(node):
             advice = f"use 0 to {len(node) - 1}" if node else f"give the whole list: {where}=[…]"
             fail(place, f"{where} is {shown(node)} and has no item {shown(key)[1:-1]}", advice)
-        item, changed = _assigned(node[index], tuple(rest), value, (*path, index), source)
+        item, changed = _assigned(node[index], tuple(rest), value, (*path, index), place)
         return [*node[:index], item, *node[index + 1 :]], changed
     if node is None or node == key:  # nothing yet, or a component's bare name
         node = {} if node is None else {key: None}
@@ -467,5 +483,5 @@ def _assigned(
             value = {segment: value}
         message = f"{where} is {shown(node)} and has no key {shown(key)}"
         fail(place, message, f"to replace it: {set_option(path, value)}")
-    entry, changed = _assigned(node.get(key), tuple(rest), value, (*path, key), source)
+    entry, changed = _assigned(node.get(key), tuple(rest), value, (*path, key), place)
     return {**node, key: entry}, changed

@@ -118,6 +118,9 @@ class Mode(Component, ABC):
     uses: ClassVar[frozenset[Product]]
     # Whether a gradient is always the same array calls: nothing drawn, no value looked at.
     recordable: ClassVar[bool] = False
+    # Options with which `differentiate` only computes, and which decide nothing: they may be traced, and
+    # whether one is 0 may be asked.
+    numbers: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:

@@ -37,6 +37,7 @@ class SPSA(Directional):
     )
 
     uses: ClassVar[frozenset[Product]] = frozenset({Product.FORWARD})
+    numbers: ClassVar[frozenset[str]] = frozenset({"step"})
 
     def step_in(self, dtype: np.dtype[Any]) -> float:
         """Return the step, the cube root of ε if it was left out."""
@@ -79,7 +80,7 @@ class SPSA(Directional):
         """Return the estimate, with the error that its variance makes expect."""
         work, size = Work(), objective.network.size
         value = objective.losses(parameters[None], batch, work)[0].sum() / batch.examples
-        step = parameters.dtype.type(self.step_in(parameters.dtype))
+        step = objective.xp.ones((), parameters.dtype) * self.step_in(parameters.dtype)
         total: Array = 0
         for start, stop in decision.details:
             directions = draw(rng, self.distribution, (stop - start, size), parameters.dtype)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from jactrain.arrays import Array, Namespace
+from jactrain.arrays import Array, Namespace, logarithm
 from jactrain.optimizers.base import Averaging, Epsilon, Optimizer, State, divisor, optimizers
 from jactrain.optimizers.schedules import LearningRate, constant_by_default
 
@@ -18,6 +18,7 @@ class Adam(Optimizer):
     """
 
     entrywise = True
+    numbers = frozenset({"weight_decay", "beta1", "beta2"})
 
     learning_rate: LearningRate = constant_by_default(0.001)
     beta1: Averaging = 0.9
@@ -54,4 +55,4 @@ class Adam(Optimizer):
 
 def _correction(xp: Namespace, beta: float, steps: Array) -> Array:
     """Return `1 - βᵗ`, `(1,)`; by `expm1`, as in float32 the difference would lose half its digits."""
-    return -xp.expm1(steps * (math.log(beta) if beta else -math.inf))
+    return -xp.expm1(steps * (logarithm(beta) if beta else -math.inf))

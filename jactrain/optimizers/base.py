@@ -47,6 +47,8 @@ class Optimizer(Component, ABC):
     # Whether `update` treats every entry by itself, so that parts of the vector can be updated apart, and
     # leaves no entry finite whose gradient is not.
     entrywise: ClassVar[bool] = False
+    # Options with which a step only computes, so that they may be traced; whether one is 0 may be asked.
+    numbers: ClassVar[frozenset[str]] = frozenset({"weight_decay"})
 
     learning_rate: LearningRate
     weight_decay: WeightDecay = 0.0

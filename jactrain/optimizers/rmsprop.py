@@ -16,6 +16,7 @@ class RMSprop(Optimizer):
     """
 
     entrywise = True
+    numbers = frozenset({"weight_decay", "decay", "momentum"})
 
     learning_rate: LearningRate = constant_by_default(0.01)
     decay: Averaging = 0.99

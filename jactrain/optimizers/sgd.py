@@ -18,6 +18,7 @@ class SGD(Optimizer):
     """
 
     entrywise = True
+    numbers = frozenset({"weight_decay", "momentum"})
 
     learning_rate: LearningRate = constant_by_default(0.01)
     momentum: Momentum = 0.0

@@ -48,6 +48,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def default_threads() -> int:
+    """Return how many threads may be used where nobody said: a core each, or what OMP_NUM_THREADS says."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")  # what numerical libraries go by
+    return min(cores(), int(asked)) if asked.isdecimal() and int(asked) else cores()
+
+
 @contextmanager
 def at_most(workers: int | None, blas: int | None = None) -> Iterator[None]:
     """Share the loops recorded from here on among so many threads at most; None for one a core.
@@ -67,8 +73,7 @@ def workers_for(nodes: Sequence[Node], body: Sequence[int]) -> int:
     largest = max((_multiply_adds(nodes, nodes[at]) for at in body), default=0)
     if largest >= _LARGE and limits.blas != 1:
         return 1
-    asked = os.environ.get("OMP_NUM_THREADS", "")  # what numerical libraries go by
-    return min(cores(), limits.workers or (int(asked) if asked.isdecimal() and int(asked) else cores()))
+    return min(cores(), limits.workers or default_threads())
 
 
 def run_loop(bodies: Sequence[Body], pieces: int, whole: Array) -> None:

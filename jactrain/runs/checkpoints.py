@@ -92,7 +92,8 @@ class Keeper(Listener):
         if settings is None or state.epoch % settings.every:
             return
         allowed = settings.share * (perf_counter() - self._started)
-        if settings.share == 1 or self._spent + self._cost <= allowed:
+        # This one and the one at the end, which comes in any case.
+        if settings.share == 1 or self._spent + 2 * self._cost <= allowed:
             self.keep(state)
 
     def on_end(self, state: TrainingState) -> None:

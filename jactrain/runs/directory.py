@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,33 +31,21 @@ class RunDirectory:
         It appears under its name with all of that in it, or not at all. The four hexadecimal digits keep two
         runs of one second apart.
         """
-        try:
-            base.mkdir(parents=True, exist_ok=True)
-            unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=base))
-        except OSError as error:
-            raise RunError(
-                f"a folder in {base} cannot be made: {'it is a file' if base.is_file() else error.strerror}; "
-                "choose another place with --runs"
-            ) from None
-        try:
-            umask = os.umask(0)
-            os.umask(umask)
-            unfinished.chmod(0o777 & ~umask)  # mkdtemp makes folders that only their owner can enter
-            fill(cls(unfinished))
+        with _unfinished(base, fill) as unfinished:
             for _ in range(100):
                 time = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
                 path = base / f"{time}-{name}-{secrets.token_hex(2)}"
-                if path.exists():
-                    continue
-                with reachable(path, "made"):
-                    unfinished.rename(path)
-                sync_folder(base)
-                return cls(path)
-        except BaseException:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise RunError(f"no folder for the run can be made in {base}; choose another place with --runs")
+                if not path.exists():
+                    return cls(_named(unfinished, path))
+            raise RunError(f"no folder for the run can be made in {base}; choose another place with --runs")
+
+    @classmethod
+    def create_at(cls, path: Path, fill: Callable[[RunDirectory], None]) -> RunDirectory:
+        """Make the new folder `path`, as `create`; RunError where there is something already."""
+        with _unfinished(path.parent, fill) as unfinished:
+            if os.path.lexists(path):
+                raise RunError(f"{path} is there already; resume it, or choose another place")
+            return cls(_named(unfinished, path))
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
@@ -121,3 +109,32 @@ class RunDirectory:
     def log(self) -> Path:
         """What was shown while training."""
         return self.path / "log.txt"
+
+
+@contextlib.contextmanager
+def _unfinished(base: Path, fill: Callable[[RunDirectory], None]) -> Iterator[Path]:
+    """Make a folder below `base` that `fill` has filled, to be named; it is removed if that fails."""
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=base))
+    except OSError as error:
+        raise RunError(
+            f"a folder in {base} cannot be made: {'it is a file' if base.is_file() else error.strerror}; "
+            "choose another place with --runs"
+        ) from None
+    try:
+        umask = os.umask(0)
+        os.umask(umask)
+        unfinished.chmod(0o777 & ~umask)  # mkdtemp makes folders that only their owner can enter
+        fill(RunDirectory(unfinished))
+        yield unfinished
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+
+
+def _named(unfinished: Path, path: Path) -> Path:
+    with reachable(path, "made"):
+        unfinished.rename(path)
+    sync_folder(path.parent)
+    return path

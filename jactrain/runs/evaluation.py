@@ -16,6 +16,8 @@ from jactrain.errors import DataError, RunError
 from jactrain.runs.configuration import configuration_of
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.model import Model
+from jactrain.runs.provenance import library_versions
+from jactrain.runs.session import data_digest, example_counts
 from jactrain.training.experiment import Experiment, Part
 from jactrain.training.metrics import evaluate, outputs_and_losses
 
@@ -50,7 +52,7 @@ def evaluate_run(run: RunDirectory) -> Evaluation:
         for name, part in parts.items()
         if part is not None
     }
-    return Evaluation(figures, _notes(run, {name: part["examples"] for name, part in figures.items()}))
+    return Evaluation(figures, _notes(run, experiment))
 
 
 def _scores(experiment: Experiment, model: Model, part: Part, name: str) -> dict[str, float | None]:
@@ -111,18 +113,23 @@ def _same(one: Scaling | None, other: Scaling | None) -> bool:
     return np.array_equal(one.offset, other.offset) and np.array_equal(one.scale, other.scale)
 
 
-def _notes(run: RunDirectory, now: dict[str, int]) -> list[str]:
-    """Return a note if the parts of the data have another number of examples than at the training."""
+def _notes(run: RunDirectory, experiment: Experiment) -> list[str]:
+    """Return a note if the data, in the scale of the training, are others than those trained on."""
+    now = example_counts(experiment)
     try:
-        then = json.loads(run.meta.read_text(encoding="utf-8"))["examples"]
+        meta = json.loads(run.meta.read_text(encoding="utf-8"))
+        then, data, versions = meta["examples"], meta["data"], meta["versions"]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    if then == now:
-        return []
-    return [
-        f"the data changed since the training: examples were {_counts(then)} and are {_counts(now)}, so that "
-        "validation may hold examples that were trained on"
-    ]
+    if then != now:
+        return [
+            f"the data changed since the training: examples were {_counts(then)} and are {_counts(now)}, so "
+            "that validation may hold examples that were trained on"
+        ]
+    # Another NumPy may generate or scale them with other last bits.
+    if data != data_digest(experiment) and versions == library_versions():
+        return ["the data changed since the training: there are as many examples, with other values"]
+    return []
 
 
 def _counts(examples: Any) -> str:

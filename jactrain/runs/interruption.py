@@ -5,8 +5,12 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
+from contextvars import ContextVar
 from types import FrameType
 from typing import Any, NoReturn, Self
+
+# What else asks the trainings of a thread to stop, as a signal does those of the main thread.
+asked_from_outside: ContextVar[Callable[[], bool]] = ContextVar("asked_from_outside", default=lambda: False)
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -17,6 +21,7 @@ class Interruption:
     def __init__(self, tell: Callable[[], None]) -> None:
         """Call `tell` when the first signal comes; it is called between any two instructions."""
         self._tell = tell
+        self._asked_from_outside = asked_from_outside.get()
         self._before: dict[signal.Signals, Any] = {}
         self._asked = False
 
@@ -35,7 +40,7 @@ class Interruption:
 
     def asked(self) -> bool:
         """Return whether the training is to stop."""
-        return self._asked
+        return self._asked or self._asked_from_outside()
 
     def end(self) -> NoReturn:
         """Raise KeyboardInterrupt, as if the signal had come only now."""

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jactrain.errors import RunError
+from jactrain.errors import BusyError
 from jactrain.files import reachable
 from jactrain.runs.directory import RunDirectory
 
 
+def is_trained(directory: RunDirectory) -> bool:
+    """Return whether a process is training in the folder now."""
+    try:
+        with locked(directory):
+            return False
+    except BusyError:
+        return True
+
+
 @contextmanager
 def locked(directory: RunDirectory) -> Iterator[None]:
-    """Keep other processes from training in the folder; RunError where one does already.
+    """Keep other processes from training in the folder; BusyError where one does already.
 
     The operating system gives the lock back when the process ends, however it ends.
     """
@@ -23,7 +32,7 @@ def locked(directory: RunDirectory) -> Iterator[None]:
         try:
             lock.acquire(blocking=False)
         except Timeout:  # which is an OSError
-            raise RunError(
+            raise BusyError(
                 f"another process is training in {directory.path}; wait for it, or stop it"
             ) from None
     try:

@@ -26,12 +26,7 @@ def provenance(seed: int, folder: Path) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "seed": seed,
         "argv": sys.argv,
-        "versions": {
-            "jactrain": jactrain.__version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "scikit-learn": _version("scikit-learn"),
-        },
+        "versions": library_versions(),
         "machine": {
             "system": platform.platform(),
             "processor": _processor(),
@@ -39,6 +34,16 @@ def provenance(seed: int, folder: Path) -> dict[str, Any]:
         },
         "blas": _blas(),
         "git": _git(folder),
+    }
+
+
+def library_versions() -> dict[str, str | None]:
+    """Return the versions of jactrain and of what it computes with."""
+    return {
+        "jactrain": jactrain.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scikit-learn": _version("scikit-learn"),
     }
 
 

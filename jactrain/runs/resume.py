@@ -72,9 +72,9 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequen
     meta = _meta(directory)
     if checkpoint is None:
         _require_restartable(directory, written)
-        changes = list(_differing(resolved(written), resolved(config)))
+        changes = list(differing(resolved(written), resolved(config)))
     else:
-        changes = list(_differing(resolved(_recorded(directory, checkpoint)), resolved(config)))
+        changes = list(differing(resolved(_recorded(directory, checkpoint)), resolved(config)))
         _require_said(directory, changes, overrides, meta)
     with located(document):
         experiment = build(config, to_train=True)
@@ -83,7 +83,7 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequen
             engine = experiment.engine.facts(experiment)
     if experiment.mode != config.mode:  # bounded, for there is less memory now
         bounded = config.model_copy(update={"mode": experiment.mode})
-        changes += _differing(resolved(config), resolved(bounded))
+        changes += differing(resolved(config), resolved(bounded))
         config = bounded
     facts = comparable_facts(
         provenance(config.seed, Path.cwd())
@@ -98,6 +98,11 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequen
         point = Point(checkpoint.state, lengths)
         if any(_overlap(change.key, "optimizer") for change in changes):  # by someone who knows better
             point.state.rate_factor, point.state.retries = 1.0, 0
+    if point.state.epoch > config.training.epochs:
+        raise RunError(
+            f"{directory.path} was trained for {point.state.epoch} epochs, and training.epochs is "
+            f"{config.training.epochs}: a training cannot be taken back; give it more, or start a new run"
+        )
     if is_over(experiment, point.state):
         notes.append("this run was trained to its end; --set training.epochs=… trains it for longer")
     resumed = {
@@ -159,7 +164,7 @@ def _lengths(directory: RunDirectory, path: Path, checkpoint: Checkpoint) -> tup
     return Lengths(*there), notes
 
 
-class _Change(NamedTuple):
+class Change(NamedTuple):
     """A setting that is another: its key, its values then and now."""
 
     key: str
@@ -172,20 +177,20 @@ class _Change(NamedTuple):
         )
 
 
-def _differing(old: Any, new: Any, key: str = "") -> Iterator[_Change]:
+def differing(old: Any, new: Any, key: str = "") -> Iterator[Change]:
     """Yield the settings that differ, each as far out as their keys do."""
     if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
         for name in old:
-            yield from _differing(old[name], new[name], f"{key}.{name}" if key else name)
+            yield from differing(old[name], new[name], f"{key}.{name}" if key else name)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for number, pair in enumerate(zip(old, new, strict=True)):
-            yield from _differing(*pair, f"{key}.{number}")
+            yield from differing(*pair, f"{key}.{number}")
     elif _as_yaml(old) != _as_yaml(new):
-        yield _Change(key, old, new)
+        yield Change(key, old, new)
 
 
 def _require_said(
-    directory: RunDirectory, changes: Sequence[_Change], overrides: Sequence[str], meta: dict[str, Any]
+    directory: RunDirectory, changes: Sequence[Change], overrides: Sequence[str], meta: dict[str, Any]
 ) -> None:
     """Raise RunError for changes that no override said, now or earlier, or that no training can make."""
     said = [override.partition("=")[0].strip() for override in overrides]
@@ -228,7 +233,7 @@ def _meta(directory: RunDirectory) -> dict[str, Any]:
 
 
 def _differences(
-    directory: RunDirectory, checkpoint: Checkpoint, facts: dict[str, Any], changes: Sequence[_Change]
+    directory: RunDirectory, checkpoint: Checkpoint, facts: dict[str, Any], changes: Sequence[Change]
 ) -> list[str]:
     """Return in words what the training is gone on with that it was not begun with.
 
@@ -255,7 +260,7 @@ def _differences(
         notes.append("the data are others than those that the training was begun with")
     found = [
         f"{change.key} was {_as_yaml(change.old)} and is {_as_yaml(change.new)}"
-        for change in _differing(before | {"data": after["data"]}, after)
+        for change in differing(before | {"data": after["data"]}, after)
     ]
     if found:
         notes.append(f"{'; '.join(found)}: the last digits may differ from those of one training")

@@ -33,12 +33,14 @@ def run(
     runs: Path | str = "runs",
     *,
     given: bytes | None = None,
+    folder: Path | None = None,
     listeners: Sequence[RunListener] = (),
 ) -> RunResult:
     """Train what `config` describes, writing a new folder below `runs`.
 
     config: a configuration, or the path of its file
     given: the configuration file as it was written, kept beside the resolved one.
+    folder: the new folder itself, where its name is settled; RunError if there is something already.
 
     Nothing is written unless everything could be built. Raises ConfigurationError before that,
     DivergedError and KeyboardInterrupt after the folder was brought to a readable end. In the main thread,
@@ -47,7 +49,7 @@ def run(
     if not isinstance(config, Config):
         config, document = load_document(config)
         with located(document):
-            return run(config, runs, given=document.data, listeners=listeners)
+            return run(config, runs, given=document.data, folder=folder, listeners=listeners)
     experiment = build(config, to_train=True)
     config = config.model_copy(update={"mode": experiment.mode})  # as bounded: the run is repeated by it
     with located_at(("engine",), config.engine.kind):
@@ -68,7 +70,11 @@ def run(
         write_bytes(directory.config, text.encode() if given is None else given)
         write_meta(directory, meta, "running")
 
-    directory = RunDirectory.create(Path(runs), config.name, fill)
+    directory = (
+        RunDirectory.create(Path(runs), config.name, fill)
+        if folder is None
+        else RunDirectory.create_at(folder, fill)
+    )
     with locked(directory):
         for listener in listeners:
             listener.on_folder(directory.path)

@@ -17,7 +17,7 @@ import numpy as np
 
 from jactrain.agreement.monitor import Measurement
 from jactrain.arrays import Array
-from jactrain.errors import DivergedError, UsageError
+from jactrain.errors import DivergedError, PrunedError, UsageError
 from jactrain.files import as_json, write_text
 from jactrain.runs.checkpoints import Keeper, newest_whole
 from jactrain.runs.directory import RunDirectory
@@ -237,6 +237,8 @@ def _ending_of(error: BaseException) -> tuple[str, str]:
     """Return status and reason of a training that ended by an exception."""
     if isinstance(error, DivergedError):
         return "diverged", str(error).partition("; go on")[0]
+    if isinstance(error, PrunedError):
+        return "pruned", str(error)
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", "interrupted by the user"
     return "failed", "".join(traceback.format_exception_only(error)).strip()

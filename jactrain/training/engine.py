@@ -55,6 +55,10 @@ class Engine(Component, ABC):
         """Return whether a training can be gone on with from a checkpoint of this process alone."""
         return True
 
+    def trains_together(self) -> bool:
+        """Return whether trainings that are alike can be computed together; most engines cannot."""
+        return False
+
     @abstractmethod
     def start(self, experiment: Experiment) -> Execution:
         """Return the execution of one training, to be entered as a context."""

@@ -17,6 +17,7 @@ from jactrain.config.load import validated
 from jactrain.config.models import Config
 from jactrain.config.yaml import parse
 from jactrain.layers.base import Cost, Layer
+from jactrain.sweeps.cells import read_sweep
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "runs/README.md"])
@@ -62,10 +63,17 @@ def test_the_demonstration_of_the_readme_is_what_its_run_prints(tmp_path: Path) 
     assert " mode " in shown[1]
 
 
-@pytest.mark.parametrize("block", blocks("yaml"))
-def test_the_configuration_of_the_readme_is_valid(block: str) -> None:
-    blueprint = check(validated(parse(block, "README.md"), Config))
+def test_the_configuration_of_the_readme_is_valid() -> None:
+    blueprint = check(validated(parse(blocks("yaml")[0], "README.md"), Config))
     assert blueprint.network.output_shape == (10,)
+
+
+def test_the_experiment_of_the_readme_is_valid(tmp_path: Path) -> None:
+    folder = tmp_path / "configs/experiments"
+    folder.mkdir(parents=True)
+    (tmp_path / "configs/moons.yaml").write_bytes((ROOT / "configs/moons.yaml").read_bytes())
+    (folder / "modes.yaml").write_text(blocks("yaml")[1])
+    assert len(read_sweep(folder / "modes.yaml").cells) == 3 * 2 * 10
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -12,6 +12,9 @@ from jactrain.data.base import Classification, Regression
 from jactrain.data.preparation import Scaling
 from jactrain.layers.base import Layer
 from jactrain.modes import modes
+from jactrain.modes.base import Mode
+from jactrain.modes.finite_difference import SCHEMES, FiniteDifference
+from jactrain.modes.spsa import SPSA
 from jactrain.network import Network
 from jactrain.objective import Objective
 from jactrain.optimizers import optimizers
@@ -128,3 +131,12 @@ def require_equal(one: TrainingState, other: TrainingState, allowed: float = 1e-
         [generator.bit_generator.state for generator in state.random] for state in (one, other)
     ]
     assert generators[0] == generators[1]
+
+
+def rounding_of(mode: Mode) -> float:
+    """Return the rounding of a gradient by `mode` in units of the loss: ε, over its step if it has one."""
+    epsilon = float(np.finfo(np.float64).eps)
+    if not isinstance(mode, FiniteDifference | SPSA):
+        return epsilon
+    default = epsilon ** SCHEMES[getattr(mode, "scheme", "central")].step_power
+    return epsilon / (getattr(mode, "step", None) or default)

@@ -9,7 +9,16 @@ import pytest
 import threadpoolctl
 from cases import MODE_CASES, NETWORKS
 from pydantic import PrivateAttr
-from small_trainings import difference, require_equal, trained, training_of, vectors, with_layers, written_out
+from small_trainings import (
+    difference,
+    require_equal,
+    rounding_of,
+    trained,
+    training_of,
+    vectors,
+    with_layers,
+    written_out,
+)
 
 from jactrain.agreement.compare import Verdict
 from jactrain.arrays import leaves
@@ -18,18 +27,16 @@ from jactrain.layers.linear import Linear
 from jactrain.layers.scale import Scale
 from jactrain.layers.tanh import Tanh
 from jactrain.modes import modes
-from jactrain.modes.finite_difference import SCHEMES, FiniteDifference
 from jactrain.modes.gradients import arrays_of
-from jactrain.modes.spsa import SPSA
 from jactrain.optimizers.base import Optimizer
 from jactrain.optimizers.schedules import LearningRate, constant_by_default
 from jactrain.optimizers.sgd import SGD
 from jactrain.training.agreement import AgreementListener
 from jactrain.training.engines import engines
-from jactrain.training.engines.numpy_engine import worthwhile_threads
 from jactrain.training.events import Listener
 from jactrain.training.experiment import Part
 from jactrain.training.state import TrainingState
+from jactrain.training.threads import worthwhile_threads
 from jactrain.training.trainer import train
 
 ENGINES = pytest.mark.parametrize("engine", engines.names())
@@ -96,15 +103,6 @@ def test_twenty_steps_of_every_network_are_those_of_the_loop_written_out(case, e
 def test_twenty_steps_of_every_optimizer_are_those_of_the_loop_written_out(optimizer, engine):
     experiment = training_of(SMALL, engine, optimizer=optimizer)
     require_equal(trained(experiment), written_out(experiment), allowed_of(engine))
-
-
-def rounding_of(mode):
-    """Return the rounding of a gradient by `mode` in units of the loss: ε, over its step if it has one."""
-    epsilon = float(np.finfo(np.float64).eps)
-    if not isinstance(mode, FiniteDifference | SPSA):
-        return epsilon
-    default = epsilon ** SCHEMES[getattr(mode, "scheme", "central")].step_power
-    return epsilon / (getattr(mode, "step", None) or default)
 
 
 @QUICK
@@ -405,7 +403,8 @@ def test_threads_are_as_many_as_asked_for_and_afterwards_as_before(threads):
     assert blas_threads() == before
 
 
-def test_small_products_get_one_thread_and_large_ones_at_most_one_a_core():
+def test_small_products_get_one_thread_and_large_ones_at_most_one_a_core(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     small = training_of(SMALL)
     assert worthwhile_threads(small) == 1
     listener = Threads()
@@ -413,6 +412,15 @@ def test_small_products_get_one_thread_and_large_ones_at_most_one_a_core():
     assert listener.found == {1}
     large = with_layers(training_of(SMALL, batch_size=2048), Linear(units=4096), Linear(units=2))
     assert worthwhile_threads(large) == min(len(os.sched_getaffinity(0)), 2048 * 3 * 4096 // 2**20)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert worthwhile_threads(large) == 1
+
+
+@pytest.mark.parametrize("engine", ["numpy", "jax"])
+def test_numpy_evaluates_small_networks_by_one_thread_whichever_engine_trains(engine):
+    listener = Threads()
+    trained(training_of(SMALL, engine, epochs=1), listener)
+    assert listener.found == {1}
 
 
 class _Given(Optimizer):

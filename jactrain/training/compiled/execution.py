@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from jactrain.arrays import Array
+from jactrain.modes.base import GradientResult
 from jactrain.modes.gradients import leaves_of, noise_tree
 from jactrain.objective import Batch
 from jactrain.optimizers.base import State
@@ -26,6 +27,7 @@ from jactrain.training.events import Listener
 from jactrain.training.experiment import Experiment, Part
 from jactrain.training.metrics import PORTION, outputs_and_losses
 from jactrain.training.state import TrainingState
+from jactrain.training.threads import blas_limited, worthwhile_threads
 
 
 class JaxExecution(Execution):
@@ -37,7 +39,6 @@ class JaxExecution(Execution):
         self._experiment = experiment
         self._devices, self._distributed = devices, distributed
         self._programs: dict[tuple[int, int], StepsProgram] = {}
-        self._evaluation: Callable[..., Any] | None = None
         self._order = OrderAhead()
         # Kept, for the next are computed ahead too.
         self._rates = lru_cache(maxsize=4)(self._computed_rates)
@@ -47,6 +48,8 @@ class JaxExecution(Execution):
     def __enter__(self) -> Self:
         """Compute in the dtypes that are given, and as exactly as they allow, until the training ends."""
         self.lasting.enter_context(tracing())
+        # NumPy evaluates; threads beside those of the devices would wait for each other.
+        self.lasting.enter_context(blas_limited(worthwhile_threads(self._experiment)))
         return self
 
     @cached_property
@@ -56,6 +59,10 @@ class JaxExecution(Execution):
     @cached_property
     def _gradients(self) -> CompiledGradients:
         return CompiledGradients(self._experiment.mode, self._experiment.objective)
+
+    @cached_property
+    def _evaluate(self) -> Callable[..., Any]:
+        return evaluation_function(self._experiment.objective)
 
     @cached_property
     def _examples(self) -> tuple[Any, Any]:
@@ -98,13 +105,11 @@ class JaxExecution(Execution):
         """Return the outputs `(N, m)` and the examples' losses `(N,)`, compiled unless it is in vain."""
         if self._placement.own.platform == "cpu":  # NumPy's own processor, with nothing to compile
             return outputs_and_losses(self._experiment, parameters, part)
-        if self._evaluation is None:
-            self._evaluation = evaluation_function(self._experiment.objective)
         found = []
         with jax.default_device(self._placement.own):
             for start in range(0, len(part.x), PORTION):
                 portion = slice(start, start + PORTION)
-                found.append(self._evaluation(parameters, part.x[portion], part.targets[portion]))
+                found.append(self._evaluate(parameters, part.x[portion], part.targets[portion]))
         outputs, losses = zip(*found, strict=True)
         return np.concatenate(outputs), np.concatenate(losses)
 
@@ -153,7 +158,7 @@ class JaxExecution(Execution):
     ) -> float:
         """Tell listeners of the first of `steps`, and return the seconds that they took."""
         batch = self._batch(program, steps, 0)
-        result = self._gradients.with_drawn(state.parameters, batch, [array[0] for array in steps.drawn])
+        result = self._gradient(state, batch, [array[0] for array in steps.drawn])
         require_finite_gradient(result.value, result.gradient, self._experiment, state, batch)
         paused = perf_counter()
         point = state.parameters, state.optimizer
@@ -165,6 +170,10 @@ class JaxExecution(Execution):
         state.parameters, state.optimizer = point
         return perf_counter() - paused
 
+    def _gradient(self, state: TrainingState, batch: Batch, drawn: Sequence[Array]) -> GradientResult:
+        """Return value and gradient of one batch, with the mode's random numbers drawn already."""
+        return self._gradients.with_drawn(state.parameters, batch, drawn)
+
     def _batch(self, program: StepsProgram, steps: Steps, number: int) -> Batch:
         """Return the batch of one of `steps`."""
         noise = noise_tree(program.paths, [leaf[number].copy() for leaf in steps.noise])
@@ -172,7 +181,7 @@ class JaxExecution(Execution):
 
     def _run(self, state: TrainingState, program: StepsProgram, steps: Steps) -> None:
         """Take `steps`: at once, and where something is not finite again one by one."""
-        reached = program(self._carried(state, program), self._examples, steps)
+        reached = self._reached(state, program, steps)
         # While the devices compute:
         count = len(steps.order)
         self._order.draw(self._experiment, state)
@@ -185,10 +194,14 @@ class JaxExecution(Execution):
         for number in range(count):
             batch = self._batch(program, steps, number)
             drawn = [array[number] for array in steps.drawn]
-            result = self._gradients.with_drawn(state.parameters, batch, drawn)
+            result = self._gradient(state, batch, drawn)
             require_finite_gradient(result.value, result.gradient, self._experiment, state, batch)
-            reached = one(self._carried(state, one), self._examples, steps.part(number, number + 1))
+            reached = self._reached(state, one, steps.part(number, number + 1))
             self._arrive(state, on_host(reached.parameters), reached, 1, one.gradient.multiply_adds)
+
+    def _reached(self, state: TrainingState, program: StepsProgram, steps: Steps) -> Reached:
+        """Return the point that `program` comes to from `state`."""
+        return program(self._carried(state, program), self._examples, steps)
 
     def _carried(self, state: TrainingState, program: StepsProgram) -> Carried:
         """Return `state` on the devices, for a program to take: what the last one left, if that is it."""

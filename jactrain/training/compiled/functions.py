@@ -7,6 +7,8 @@ Nothing here differentiates: modes, layers and optimizers are the same functions
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -39,6 +41,7 @@ class TracedGradient:
     def __init__(self, mode: Mode, objective: Objective, sample: Sample, dtype: np.dtype[Any]) -> None:
         traced = Objective(objective.network, objective.loss, jnp)
         plan = mode.prepare(traced, len(sample.x), dtype)
+        self._plan, self._paths = plan, sample.paths
         self._function = GradientOfArrays(plan, sample.paths)
         self.multiply_adds = plan.multiply_adds
         noting = Noting()
@@ -62,7 +65,16 @@ class TracedGradient:
         self, parameters: Array, batch: Sequence[Array], drawn: Sequence[Array]
     ) -> tuple[Array, Array]:
         """Return value and gradient `(P,)`; batch: x, targets, leaves of the noise; drawn: as requested."""
-        value, gradient, _ = self._function(parameters, *batch, rng=Playing(drawn))
+        return self._called(self._function, parameters, batch, drawn)
+
+    def by(self, mode: Mode) -> Callable[..., tuple[Array, Array]]:
+        """Return the same by `mode`, which differs in what its class calls `numbers` only."""
+        return partial(self._called, GradientOfArrays(replace(self._plan, mode=mode), self._paths))
+
+    def _called(
+        self, function: GradientOfArrays, parameters: Array, batch: Sequence[Array], drawn: Sequence[Array]
+    ) -> tuple[Array, Array]:
+        value, gradient, _ = function(parameters, *batch, rng=Playing(drawn))
         # Differences may be evaluated in another dtype than the network's.
         return value, gradient.astype(parameters.dtype)
 

@@ -30,11 +30,17 @@ class StepsProgram:
     """
 
     def __init__(
-        self, experiment: Experiment, size: int, placement: Placement, divided: bool, most: int
+        self,
+        experiment: Experiment,
+        size: int,
+        placement: Placement,
+        divided: bool,
+        most: int,
+        width: int = 1,
     ) -> None:
         """Prepare for `most` batches of `size` examples, `divided` among the devices or whole on each.
 
-        For fewer, if they take more memory than programs are given.
+        For fewer, if they take more memory than programs are given. width: how many trainings take them.
         """
         sample = sample_of(_first_batch(experiment, size))
         self._placement = placement
@@ -44,7 +50,7 @@ class StepsProgram:
         scratch = np.random.default_rng(0)
         drawn = [np.asarray(request(scratch)) for request in self.gradient.requests]
         given = sum(array.nbytes for array in (sample.x, sample.targets, *sample.noise, *drawn))
-        self.most = max(1, min(most, _GIVEN // given))
+        self.most = max(1, min(most, _GIVEN // (width * given)))
         self._parts = Parts(experiment.optimizer, experiment.network.layout)
         sharding = placement.sharding(*self._axes) if self._axes else None
         self._function = CompiledSteps(self.gradient, experiment.optimizer, self._parts, self.most, sharding)

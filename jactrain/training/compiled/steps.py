@@ -14,7 +14,6 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jactrain.arrays import Array
 from jactrain.network import Layout
 from jactrain.optimizers.base import Optimizer, State
-from jactrain.training.compiled.functions import TracedGradient
 
 
 class Steps(NamedTuple):
@@ -96,7 +95,7 @@ class CompiledSteps:
 
     def __init__(
         self,
-        gradient: TracedGradient,
+        gradient: Callable[..., tuple[Array, Array]],
         optimizer: Optimizer,
         parts: Parts,
         most: int,
@@ -106,7 +105,7 @@ class CompiledSteps:
         self._gradient, self._optimizer, self._parts = gradient, optimizer, parts
         self._most = most
         self._sharding = sharding
-        self._all: Callable[..., Reached] = jax.jit(partial(self._run, most), donate_argnums=0)
+        self._all: Callable[..., Reached] = jax.jit(partial(self.run, most), donate_argnums=0)
         self._some: Callable[..., Reached] = jax.jit(self._counted, donate_argnums=0)
 
     def __call__(self, carried: Carried, examples: tuple[Any, Any], steps: Steps, count: int) -> Reached:
@@ -116,9 +115,10 @@ class CompiledSteps:
         return self._some(carried, *examples, steps, np.array(count))
 
     def _counted(self, carried: Carried, x: Array, targets: Array, steps: Steps, count: Array) -> Reached:
-        return self._run(count, carried, x, targets, steps)
+        return self.run(count, carried, x, targets, steps)
 
-    def _run(self, count: Any, carried: Carried, x: Array, targets: Array, steps: Steps) -> Reached:
+    def run(self, count: Any, carried: Carried, x: Array, targets: Array, steps: Steps) -> Reached:
+        """Return the point after the first `count` of the steps, as JAX traces it."""
         own_x, own_targets = self._divided(x[steps.order]), self._divided(targets[steps.order])
         noise = tuple(self._divided(leaf) for leaf in steps.noise)
 

@@ -15,6 +15,7 @@ from jactrain.objective import Objective
 from jactrain.optimizers.base import Optimizer
 from jactrain.training.engine import Engine, engines
 from jactrain.training.experiment import Experiment
+from jactrain.training.together import own_seat
 
 if TYPE_CHECKING:
     from jactrain.training.compiled.devices import Placement
@@ -63,10 +64,22 @@ class JaxEngine(Engine):
         """Return False for several processes: their checkpoints may be of different steps."""
         return not self.distributed
 
+    def trains_together(self) -> bool:
+        """Return True, unless a batch is to be divided among devices."""
+        return not self.distributed and self.devices in (None, 1)
+
     def start(self, experiment: Experiment) -> JaxExecution:
-        """Return an execution; nothing is compiled before its first epoch."""
+        """Return an execution; nothing is compiled before its first epoch.
+
+        At a seat among other trainings, one that computes with them what it can.
+        """
         from jactrain.training.compiled.execution import JaxExecution
 
+        seat = own_seat()
+        if seat is not None and self.trains_together():
+            from jactrain.training.compiled.together import execution_at
+
+            return execution_at(seat, experiment, self.devices)
         return JaxExecution(experiment, self.devices, self.distributed)
 
     def join(self, experiment: Experiment) -> None:
@@ -80,8 +93,9 @@ class JaxEngine(Engine):
         self.require(experiment.mode, experiment.objective, experiment.optimizer, examples, experiment.dtype)
 
     def facts(self, experiment: Experiment) -> dict[str, Any]:
-        """Return JAX's version, and the devices."""
-        return {"kind": self.kind, **self._placement(experiment).facts()}
+        """Return JAX's version, the devices, and whether others are trained together with it."""
+        together = own_seat() is not None and self.trains_together()
+        return {"kind": self.kind, **self._placement(experiment).facts(), "together": together}
 
     def told(self, experiment: Experiment) -> str:
         """Return JAX's version, and on how many devices of which kind it computes."""

@@ -15,7 +15,7 @@ from jactrain.modes.base import GradientResult, Mode
 from jactrain.modes.gradients import GradientFunction, Gradients, noise_paths
 from jactrain.objective import Objective
 from jactrain.optimizers.base import Optimizer
-from jactrain.program.loops import at_most, cores
+from jactrain.program.loops import at_most
 from jactrain.training.batches import Draw, draws, steps_per_epoch
 from jactrain.training.divergence import is_finite, require_finite_gradient
 from jactrain.training.engine import Engine, Execution, Stop, engines, never
@@ -24,9 +24,7 @@ from jactrain.training.experiment import Experiment, Part
 from jactrain.training.metrics import outputs_and_losses
 from jactrain.training.state import TrainingState
 from jactrain.training.steps import ComparedStep, PlainStep, Point, RecordedStep, Step
-
-# A thread is worth waking for so many multiply-adds of one matrix product: some 10 microseconds.
-_SHARE = 2**20
+from jactrain.training.threads import blas_limited, worthwhile_threads
 
 
 @engines.register("numpy")
@@ -36,7 +34,7 @@ class NumpyEngine(Engine):
     threads: PositiveInt | None = Field(
         None,
         description="Threads of matrix products and of loops over parameters; if left out, as many as their "
-        "size is worth, at most one a core.",
+        "size is worth, at most one a core, or OMP_NUM_THREADS.",
     )
 
     def require(
@@ -57,12 +55,6 @@ class NumpyEngine(Engine):
         return Gradients(mode, objective)
 
 
-def worthwhile_threads(experiment: Experiment) -> int:
-    """Return how many threads the largest matrix product of a step is worth, at most one a core."""
-    largest = max(link.cost.forward for link in experiment.network.links) * experiment.settings.batch_size
-    return max(1, min(cores(), largest // _SHARE))
-
-
 class NumpyExecution(Execution):
     """One training by NumPy.
 
@@ -80,9 +72,7 @@ class NumpyExecution(Execution):
 
     def __enter__(self) -> Self:
         """Limit the threads of matrix products, of this process, until the training ends."""
-        from threadpoolctl import threadpool_limits  # looks through the libraries that are loaded
-
-        self.lasting.enter_context(threadpool_limits(self._threads, user_api="blas"))
+        self.lasting.enter_context(blas_limited(self._threads))
         self.lasting.enter_context(at_most(self._limit, self._threads))
         return self
 

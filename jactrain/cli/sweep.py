@@ -1,0 +1,196 @@
+"""`jactrain sweep`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jactrain.cli.common import Json, Plugins, echo_json, echo_notes, echo_table, load_plugins
+from jactrain.errors import UsageError
+
+if TYPE_CHECKING:
+    from jactrain.sweeps.cells import Sweep
+    from jactrain.sweeps.sweep import SweepResult
+    from jactrain.sweeps.workers import Workers
+
+NAME = "sweep"
+_SHOWN_CELLS = 40
+
+
+class Backend(StrEnum):
+    """Who trains the cells."""
+
+    local = "local"
+    dask = "dask"
+    ray = "ray"
+
+
+def command(
+    path: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="An experiment's file (YAML).")],
+    runs: Annotated[
+        Path, typer.Option("--runs", metavar="DIR", help="Where the experiment's folder is made.")
+    ] = Path("runs"),
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes of this machine that train.")] = 1,
+    threads: Annotated[
+        int, typer.Option("--threads", min=1, help="Threads of each training; results may depend on them.")
+    ] = 1,
+    backend: Annotated[Backend, typer.Option("--backend", help="Who trains the cells.")] = Backend.local,
+    address: Annotated[
+        str | None, typer.Option("--address", metavar="URL", help="The scheduler: tcp://host:8786.")
+    ] = None,
+    bring_back: Annotated[
+        bool, typer.Option("--bring-back", help="Workers have file systems of their own; bring folders back.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the cells and what they take; train and write nothing.")
+    ] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Train those cells anew that diverged or failed.")
+    ] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="Go on though the file has changed since the folder was made.")
+    ] = False,
+    max_cells: Annotated[
+        int, typer.Option("--max-cells", min=1, help="Refuse an experiment of more cells.")
+    ] = 10_000,
+    plugins: Plugins = None,
+    json: Json = False,
+) -> None:
+    """Train every combination of settings that an experiment lists.
+
+    Example: jactrain sweep configs/experiments/modes.yaml --jobs 2
+
+    Run again, it leaves what is finished, goes on with what was interrupted, and trains what is missing.
+    """
+    from jactrain.sweeps.cells import read_sweep
+
+    load_plugins(plugins)
+    read = read_sweep(path, max_cells)
+    if dry_run:
+        _show_plan(read, jobs, json)
+        return
+    from jactrain.cli.sweep_progress import SweepProgress
+    from jactrain.sweeps.source import Manner
+    from jactrain.sweeps.sweep import train_sweep
+
+    manner = Manner(retry, update, threads, bring_back, tuple(plugins or ()))
+    with SweepProgress(quiet=json) as progress:
+        result = train_sweep(read, runs, lambda: _workers(backend, jobs, address), manner, progress)
+    if json:
+        echo_json(_facts(result))
+    else:
+        _show(result, read)
+    if result.interrupted:
+        raise typer.Exit(130)
+    if not result.is_complete:
+        raise typer.Exit(1)
+
+
+def _workers(backend: Backend, jobs: int, address: str | None) -> Workers:
+    from jactrain.sweeps import workers
+
+    if backend is Backend.local:
+        if address is not None:
+            raise UsageError("--address is a cluster's scheduler; say --backend dask or ray beside it")
+        return workers.LocalWorkers(jobs)
+    if backend is Backend.ray:
+        return workers.RayWorkers(address)
+    if address is None:
+        raise UsageError("--backend dask needs the address of a scheduler: --address tcp://host:8786")
+    return workers.DaskWorkers(address)
+
+
+def _show_plan(read: Sweep, jobs: int, json: bool) -> None:
+    from jactrain.sweeps.prediction import predictions, probe
+
+    if read.experiment.search is not None:
+        raise UsageError("a search chooses its cells while it runs; there is nothing to list beforehand")
+    predicted = predictions(read.cells)
+    measured = probe(read.cells, predicted)
+    seconds = measured.seconds(predicted)
+    if json:
+        echo_json(
+            {
+                "cells": [
+                    {**each._asdict(), "seed": cell.seed, "settings": cell.settings}
+                    for cell, each in zip(read.cells, predicted, strict=True)
+                ],
+                "probe": measured._asdict(),
+                "seconds": seconds,
+            }
+        )
+        return
+    from rich.table import Table
+
+    from jactrain.cli.common import cell as shown
+    from jactrain.modes.memory import rounded
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("cell")
+    table.add_column("multiply-adds", justify="right")
+    table.add_column("memory", justify="right")
+    table.add_column("about", justify="right")
+    for each in predicted[:_SHOWN_CELLS]:
+        table.add_row(
+            shown(each.name),
+            f"{each.multiply_adds:.3g}",
+            rounded(each.peak_bytes),
+            duration(measured.seconds([each])),
+        )
+    echo_table(table)
+    if len(predicted) > _SHOWN_CELLS:
+        typer.echo(f"… and {len(predicted) - _SHOWN_CELLS} more; --json lists all")
+    typer.echo(
+        f"\n{len(predicted):,} cells, {sum(each.multiply_adds for each in predicted):.3g} multiply-adds; "
+        f"about {duration(seconds / jobs)} with {jobs} job{'s' * (jobs > 1)}, at the rate of {measured.name}"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it: 12 s, 3 min, 2.5 h."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def _facts(result: SweepResult) -> dict[str, object]:
+    return {
+        "folder": str(result.folder),
+        "interrupted": result.interrupted,
+        "complete": result.is_complete,
+        "trained": [outcome.name for outcome in result.outcomes],
+        "cells": result.rows,
+    }
+
+
+def _show(result: SweepResult, read: Sweep) -> None:
+    from rich.table import Table
+
+    from jactrain.cli.common import cell as shown
+    from jactrain.sweeps.folder import Status
+
+    counts = {status: result.count(status) for status in Status}
+    told = ", ".join(f"{count:,} {status.value}" for status, count in counts.items() if count)
+    typer.echo(f"{len(result.rows):,} cells: {told}")
+    failed = [row for row in result.rows if row["status"] in ("diverged", "failed", "killed")]
+    if failed:
+        table = Table(box=None, pad_edge=False)
+        for heading in ("cell", "status", "why"):
+            table.add_column(heading, overflow="fold")
+        for row in failed[:_SHOWN_CELLS]:
+            table.add_row(shown(row["name"]), row["status"], shown(row["reason"]))
+        typer.echo("")
+        echo_table(table)
+        if len(failed) > _SHOWN_CELLS:
+            typer.echo(f"… and {len(failed) - _SHOWN_CELLS} more; results.csv has all")
+    again = f"jactrain sweep {read.path}"
+    if counts[Status.DIVERGED] or counts[Status.FAILED]:
+        echo_notes([f"to train anew what diverged or failed: {again} --retry"])
+    if any(counts[status] for status in Status if status.is_to_do):
+        echo_notes([f"to go on: {again}"])
+    typer.echo("")
+    typer.echo(str(result.folder))

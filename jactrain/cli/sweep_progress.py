@@ -1,0 +1,120 @@
+"""What is shown while a sweep runs: how many cells are done, running and failed, and the time left."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+from typing import Self
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from jactrain.cli.common import echo_notes
+from jactrain.cli.sweep import duration
+from jactrain.config.yaml import escaped
+from jactrain.sweeps.folder import Status
+from jactrain.sweeps.sweep import SweepListener
+from jactrain.sweeps.task import Outcome
+
+_SHOWN_RUNNING = 8
+
+
+class SweepProgress(SweepListener):
+    """Shows on stderr a table on a terminal, and elsewhere a line for each cell."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        console = Console(stderr=True, highlight=False)
+        self._live = None if quiet or not console.is_terminal else Live(console=console, refresh_per_second=4)
+        self._plain = self._live is None and not quiet
+        self._quiet = quiet
+        self._cells = self._done = self._begun_with = 0
+        self._started = perf_counter()
+        self._running: dict[str, float] = {}
+        self._counts: dict[Status, int] = {}
+        self._stopping = False
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the last state on the terminal."""
+        if self._live:
+            self._live.stop()
+
+    def on_start(self, folder: Path, cells: int, done: int) -> None:
+        """Say what there is to do."""
+        self._cells, self._done, self._begun_with = cells, done, done
+        self._started = perf_counter()
+        if self._plain:
+            already = f", {done:,} done already" if done else ""
+            typer.echo(f"{cells:,} cells in {escaped(str(folder))}{already}", err=True)
+        self._show()
+
+    def on_note(self, note: str) -> None:
+        """Say it above the table."""
+        if self._live:
+            self._live.console.print(f"note: {note}", markup=False)
+        elif not self._quiet:
+            echo_notes([note])
+
+    def on_begin(self, name: str) -> None:
+        """Count it among those that run."""
+        self._running[name] = perf_counter()
+        self._show()
+
+    def on_outcome(self, outcome: Outcome) -> None:
+        """Count it, and say why it failed."""
+        began = self._running.pop(outcome.name, perf_counter())
+        self._done += 1
+        self._counts[outcome.status] = self._counts.get(outcome.status, 0) + 1
+        if outcome.status not in (Status.FINISHED, Status.PRUNED):
+            self.on_note(f"{outcome.name}: {outcome.status.value}: {escaped(outcome.reason)}")
+        if self._plain:
+            took = duration(perf_counter() - began)
+            done = f"{self._done:,}/{self._cells:,}"
+            typer.echo(f"{done}  {outcome.name}  {outcome.status.value} in {took}{self._left()}", err=True)
+        self._show()
+
+    def on_stopping(self) -> None:
+        """Say that it is stopping, and how to stop at once; called by a signal."""
+        self._stopping = True
+        if not self._quiet:
+            sys.stderr.write(
+                "stopping: cells that are being trained keep a checkpoint; again to stop at once\n"
+            )
+
+    def _left(self) -> str:
+        """Return the time left in words, from the pace up to now."""
+        done = self._done - self._begun_with
+        left = self._cells - self._done
+        if not done or not left:
+            return ""
+        return f", about {duration((perf_counter() - self._started) / done * left)} left"
+
+    def _show(self) -> None:
+        if self._live is None:
+            return
+        told = ", ".join(f"{count:,} {status.value}" for status, count in self._counts.items())
+        lines = [
+            Text(
+                f"{self._done:,} of {self._cells:,} cells done"
+                + (f" ({told})" if told else "")
+                + f", {len(self._running)} running{self._left()}"
+                + (", stopping" if self._stopping else "")
+            )
+        ]
+        running = sorted(self._running.items(), key=lambda item: item[1])[:_SHOWN_RUNNING]
+        lines += [Text(f"  {name}", style="dim") for name, _ in running]
+        self._live.update(Group(*lines))

@@ -1,0 +1,154 @@
+"""What an experiment's file says, as validated models."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from jactrain.registry import Options
+
+
+class Range(Options):
+    """Values that one setting is drawn from; exactly one of the keys is given."""
+
+    uniform: tuple[float, float] | None = Field(None, description="Numbers from the first to the second.")
+    log_uniform: tuple[float, float] | None = Field(
+        None, description="Numbers whose logarithms are uniform; both ends are greater than 0."
+    )
+    integers: tuple[int, int] | None = Field(None, description="Integers from the first to the second.")
+    choice: list[Any] | None = Field(None, min_length=1, description="One of these.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pairs_from_lists(cls, value: Any) -> Any:
+        """Take lists as YAML has them; strict validation knows tuples only."""
+        if not isinstance(value, dict):
+            return value
+        return {
+            key: tuple(item) if isinstance(item, list) and key != "choice" else item
+            for key, item in value.items()
+        }
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        given = self.model_fields_set
+        if len(given) != 1:
+            raise ValueError("give one of uniform, log_uniform, integers, choice: {log_uniform: [1e-4, 1]}")
+        ends = self.uniform or self.log_uniform or self.integers
+        if ends is not None and not ends[0] < ends[1]:
+            raise ValueError(f"the first end, {ends[0]}, must be less than the second, {ends[1]}")
+        if self.log_uniform is not None and self.log_uniform[0] <= 0:
+            raise ValueError("both ends of log_uniform must be greater than 0")
+        return self
+
+
+class Random(Options):
+    """Settings that are drawn."""
+
+    over: dict[str, Range] = Field(
+        min_length=1, description="Ranges by dotted key, such as optimizer.sgd.learning_rate."
+    )
+    count: PositiveInt | None = Field(
+        None, description="How many are drawn; left out where a search draws them."
+    )
+    seed: int = Field(0, ge=0, description="Where these draws come from.")
+
+
+class Optuna(Options):
+    """A search by Optuna, which asks for the next trial and is told what came of it."""
+
+    trials: PositiveInt = Field(description="How many trainings there are in all.")
+    metric: str = Field(
+        "validation_loss", description="What is to be best: the metric of the weights that a run keeps."
+    )
+    direction: Literal["minimize", "maximize"] | None = Field(
+        None, description="What is best; left out, losses and errors are minimized, scores maximized."
+    )
+    pruning: bool = Field(
+        True, description="End trials early that at an epoch's end are worse than the median of the others."
+    )
+    pruning_after: int = Field(
+        5, ge=0, description="Epochs that every trial is trained for, whatever the others came to."
+    )
+    seed: int = Field(0, ge=0, description="Where the sampler's draws come from.")
+
+    @property
+    def maximizes(self) -> bool:
+        """Whether more is better."""
+        if self.direction is not None:
+            return self.direction == "maximize"
+        return self.metric.endswith(("accuracy", "r2"))
+
+
+class Search(Options):
+    """Who chooses the settings of the next training."""
+
+    optuna: Optuna
+
+
+class Experiment(Options):
+    """A base configuration, and what is varied in it.
+
+    The cells are the product of `grid`, `zip`, `random` and `seeds`; keys are dotted, as for `--set`, and
+    values may be whole components.
+    """
+
+    base: str | dict[str, Any] = Field(
+        description="The configuration that is varied: a path, relative to this file, or the thing itself."
+    )
+    set: dict[str, Any] = Field(
+        default_factory=dict, description="Values by dotted key that the base has otherwise, in all cells."
+    )
+    grid: dict[str, list[Any]] = Field(
+        default_factory=dict, description="Lists of values by key; every combination is trained."
+    )
+    zip: dict[str, list[Any]] = Field(
+        default_factory=dict, description="Lists of values by key, of one length, that change together."
+    )
+    random: Random | None = Field(None, description="Values drawn from ranges.")
+    search: Search | None = Field(
+        None, description="Have the values of random.over chosen by a search, from what came of earlier ones."
+    )
+    seeds: PositiveInt | list[int] = Field(
+        1, description="So many repeats of every setting, with seeds from the base's on; or a list."
+    )
+    name: str | None = Field(
+        None,
+        description="Pattern of the cells' names, such as {mode}-{optimizer.sgd.learning_rate}-{seed}; "
+        "{hash} stands for a hash of the settings.",
+    )
+    together: Literal["auto", "off"] = Field(
+        "auto",
+        description="With engine jax, train cells that differ only in seeds and numbers as one program.",
+    )
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        for part, lists in (("grid", self.grid), ("zip", self.zip)):
+            for key, values in lists.items():
+                if not values:
+                    raise ValueError(f"{part}: {key} has no values; list some, or leave the key out")
+        lengths = {key: len(values) for key, values in self.zip.items()}
+        if len(set(lengths.values())) > 1:
+            told = ", ".join(f"{key} has {length}" for key, length in lengths.items())
+            raise ValueError(f"zip takes lists of one length, and {told}; use grid for every combination")
+        keys = [*self.set, *self.grid, *self.zip, *(self.random.over if self.random else ())]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice} is given in two places; keep one of them")
+        if "seed" in keys:
+            raise ValueError("seed is given by seeds: 10, or by a list: seeds: [3, 5]")
+        if isinstance(self.seeds, list) and (not self.seeds or min(self.seeds) < 0):
+            raise ValueError("seeds: one integer of at least 0, or more, in a list")
+        if self.search is not None:
+            if self.random is None or self.grid or self.zip or self.random.count is not None:
+                raise ValueError(
+                    "a search chooses all values from random.over, and how many from its trials: move what "
+                    "grid and zip list to random.over as choice, and leave random.count out"
+                )
+            if self.seeds != 1 and (isinstance(self.seeds, int) or len(self.seeds) > 1):
+                raise ValueError("a search trains each trial once; give one seed: seeds: [3]")
+        elif self.random is not None and self.random.count is None:
+            raise ValueError("random needs a count, of how many settings are drawn: count: 20")
+        return self

@@ -1,0 +1,83 @@
+"""What a sweep will take, before it is begun: work and memory by plan, time by a probe of one cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+
+from jactrain.config.build import build, check
+from jactrain.data.base import Classification
+from jactrain.data.preparation import most_kept
+from jactrain.sweeps.cells import Cell
+from jactrain.training.state import TrainingState
+from jactrain.training.trainer import train
+
+# Seconds that the probe trains for at most, and at the end of its first step in any case.
+_PROBE = 1.0
+
+
+class Prediction(NamedTuple):
+    """What one cell takes: multiply-adds of all its gradients, bytes at the peak of one of them."""
+
+    name: str
+    multiply_adds: int
+    peak_bytes: int
+
+
+class Probe(NamedTuple):
+    """One cell trained for a moment: its name, its multiply-adds a second, what each cell takes besides."""
+
+    name: str
+    rate: float
+    overhead: float
+
+    def seconds(self, predictions: Sequence[Prediction]) -> float:
+        """Return the seconds that all cells take one after another, if they run at the probe's rate."""
+        return sum(each.multiply_adds / self.rate + self.overhead for each in predictions)
+
+
+def predictions(cells: Sequence[Cell]) -> list[Prediction]:
+    """Return what each cell takes; repeats, which differ in their seed alone, are predicted once."""
+    known: dict[str, Prediction] = {}
+    found = []
+    for cell in cells:
+        key = repr(cell.settings)
+        if key not in known:
+            known[key] = _predicted(cell)
+        found.append(known[key]._replace(name=cell.name))
+    return found
+
+
+def _predicted(cell: Cell) -> Prediction:
+    config = cell.config
+    blueprint = check(config, to_train=True)
+    examples = blueprint.outline.examples
+    examples -= most_kept(examples, config.data.validation)
+    batch, epochs = config.training.batch_size, config.training.epochs
+    if isinstance(blueprint.outline.task, Classification):
+        batch = min(batch, examples)
+    sizes = {batch: examples // batch, examples % batch: 1}
+    work, peak = 0, 0
+    for size, times in sizes.items():
+        if size and times:
+            plan = blueprint.mode.prepare(blueprint.objective, size, np.dtype(config.dtype))
+            work += plan.multiply_adds * times * epochs
+            peak = max(peak, plan.peak_bytes)
+    return Prediction(cell.name, work, peak)
+
+
+def probe(cells: Sequence[Cell], predicted: Sequence[Prediction]) -> Probe:
+    """Return the rate of the cell of middling work, trained by its own engine for a moment."""
+    order = sorted(range(len(cells)), key=lambda number: predicted[number].multiply_adds)
+    cell = cells[order[len(order) // 2]]
+    start = perf_counter()
+    experiment = build(cell.config, to_train=True)
+    overhead = perf_counter() - start
+    state = TrainingState.start(experiment)
+    begun = perf_counter()
+    train(experiment, state, stop=lambda: perf_counter() - begun > _PROBE)
+    rate = state.multiply_adds / max(state.seconds, 1e-9)
+    return Probe(cell.name, max(rate, 1e-9), overhead)

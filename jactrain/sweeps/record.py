@@ -1,0 +1,115 @@
+"""`cells.json`: what cells an experiment has, and whether its file still says the same."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from jactrain.config.resolved import resolved
+from jactrain.errors import RunError, UsageError
+from jactrain.files import as_json, write_bytes, write_text
+from jactrain.runs.configuration import configuration_of
+from jactrain.runs.directory import RunDirectory
+from jactrain.runs.resume import differing
+from jactrain.sweeps.cells import Cell, Sweep
+from jactrain.sweeps.folder import SweepFolder, set_aside
+
+SCHEMA_VERSION = 1
+_SHOWN_CHANGES = 10
+
+
+def write_cells(folder: SweepFolder, sweep: Sweep, cells: Iterable[Cell]) -> None:
+    """Write what cells there are, and the experiment's file beside it."""
+    search = sweep.experiment.search
+    facts: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "kind": "sweep",
+        "name": sweep.name,
+        "command": f"jactrain sweep {shlex.quote(str(sweep.path))}",
+        "factors": sweep.factors,
+        "cells": [
+            {"name": cell.name, "seed": cell.seed, "settings": cell.settings, "digest": cell.digest}
+            for cell in cells
+        ],
+    }
+    if search is not None:
+        direction = "maximize" if search.optuna.maximizes else "minimize"
+        facts["search"] = {
+            "metric": search.optuna.metric,
+            "direction": direction,
+            "trials": search.optuna.trials,
+        }
+    write_bytes(folder.experiment, sweep.document.data)
+    write_text(folder.cells, as_json(facts) + "\n")
+
+
+def recorded_digests(folder: SweepFolder) -> dict[str, str]:
+    """Return the digests of the cells' configurations by name; nothing where there is no record yet.
+
+    Raises RunError for a record that cannot be read.
+    """
+    if not folder.cells.exists():
+        return {}
+    try:
+        cells = json.loads(folder.cells.read_text(encoding="utf-8"))["cells"]
+        return {str(cell["name"]): str(cell["digest"]) for cell in cells}
+    except (OSError, ValueError, RecursionError, TypeError, KeyError):
+        raise RunError(
+            f"{folder.cells} is damaged; remove it, and what was trained is looked at anew"
+        ) from None
+
+
+def settle_changes(folder: SweepFolder, cells: Sequence[Cell], update: bool, path: Path) -> list[str]:
+    """Return in words what `update` changed in a folder that was made from another file.
+
+    Cells with other settings than they were trained with are set aside. Raises UsageError where there is
+    something to change and that was not asked for.
+    """
+    before = recorded_digests(folder)
+    if not before:
+        return []
+    now = {cell.name: cell for cell in cells}
+    other = [cell for name, cell in now.items() if name in before and before[name] != cell.digest]
+    new = [name for name in now if name not in before]
+    gone = [name for name in before if name not in now]
+    changes = [_listed(len(new), "new", new), _listed(len(gone), "no longer there", gone)]
+    changes += [_difference(folder.run(cell.name), cell) for cell in other[:_SHOWN_CHANGES]]
+    if len(other) > _SHOWN_CHANGES:
+        changes.append(f"{len(other) - _SHOWN_CHANGES} more have other settings")
+    changes = [change for change in changes if change]
+    if changes and not update:
+        raise UsageError(
+            f"{path} has changed since {folder.path} was made from it:\n"
+            + "\n".join(f"  {change}" for change in changes)
+            + "\nTo keep both, give the file another name; to go on in this folder, say --update: cells with "
+            "the same settings keep their runs, those with others are trained anew, the old ones set aside"
+        )
+    for cell in other:
+        if folder.run(cell.name).path.exists():
+            set_aside(folder.run(cell.name))
+    return changes
+
+
+def _listed(number: int, what: str, names: Sequence[str]) -> str:
+    if not number:
+        return ""
+    shown = ", ".join(names[:3]) + (", …" if number > 3 else "")
+    return f"{number} cell{'s' * (number > 1)} {'is' if number == 1 else 'are'} {what}: {shown}"
+
+
+def _difference(directory: RunDirectory, cell: Cell) -> str:
+    """Return in words how a cell differs from what its run was trained with."""
+    if not directory.resolved_config.exists():
+        return ""
+    try:
+        before = resolved(configuration_of(directory))
+    except UsageError:
+        return f"{cell.name} has other settings; those of its run cannot be read"
+    changes = list(differing(before, resolved(cell.config)))[:3]
+    told = "; ".join(
+        f"{change.key} was {json.dumps(change.old)}, is {json.dumps(change.new)}" for change in changes
+    )
+    return f"{cell.name} has other settings: {told}"

@@ -1,0 +1,186 @@
+"""A sweep: the cells that are to be trained, handed to workers, until none is left."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jactrain.errors import RunError, UsageError
+from jactrain.runs.interruption import Interruption
+from jactrain.sweeps.cells import MOST_CELLS, Sweep, read_sweep
+from jactrain.sweeps.folder import Status, SweepFolder
+from jactrain.sweeps.parcel import packed, unpacked
+from jactrain.sweeps.results import rows, write_results
+from jactrain.sweeps.source import Listed, Manner, Source
+from jactrain.sweeps.task import CellTask, Outcome, Task, failure
+from jactrain.sweeps.workers import LocalWorkers, Workers
+
+_PATIENCE = 0.2  # seconds between two looks at whether the sweep was asked to stop
+
+
+class SweepListener:
+    """Hears of what becomes of the cells; does nothing."""
+
+    def on_start(self, folder: Path, cells: int, done: int) -> None:
+        """Hear how many cells there are, and how many of them need not be trained."""
+
+    def on_note(self, note: str) -> None:
+        """Hear what is to be said of the sweep."""
+
+    def on_begin(self, name: str) -> None:
+        """Hear that a cell was handed to a worker."""
+
+    def on_outcome(self, outcome: Outcome) -> None:
+        """Hear what became of a cell."""
+
+    def on_stopping(self) -> None:
+        """Hear that the sweep was asked to stop; called by a signal."""
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """What a sweep leaves: a row a cell, as in `results.csv`.
+
+    outcomes: of the cells that this call trained; interrupted: whether it was asked to stop.
+    """
+
+    folder: Path
+    rows: list[dict[str, Any]] = field(repr=False)
+    outcomes: list[Outcome] = field(repr=False)
+    interrupted: bool = False
+
+    def count(self, status: Status) -> int:
+        """Return how many cells have this status."""
+        return sum(row["status"] == status.value for row in self.rows)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all cells are finished, or pruned by the search."""
+        return all(row["status"] in (Status.FINISHED.value, Status.PRUNED.value) for row in self.rows)
+
+
+_AS_EVER = Manner()
+
+
+def sweep(
+    path: Path | str,
+    runs: Path | str = "runs",
+    *,
+    jobs: int = 1,
+    workers: Callable[[], Workers] | None = None,
+    manner: Manner = _AS_EVER,
+    most: int = MOST_CELLS,
+    listener: SweepListener | None = None,
+) -> SweepResult:
+    """Train the cells of the experiment in the file at `path`, each in a folder below `runs`/its name.
+
+    Cells that are finished are left, those that were interrupted or killed are gone on with.
+
+    jobs: processes of this machine that train. workers: what trains instead, such as a cluster.
+
+    Raises ConfigurationError and UsageError before anything is written, for what `read_sweep` refuses and
+    for a folder that was made from another file; BusyError where another process trains its cells.
+    """
+    read = read_sweep(path, most)
+    return train_sweep(read, Path(runs), workers or (lambda: LocalWorkers(jobs)), manner, listener)
+
+
+def train_sweep(
+    read: Sweep,
+    runs: Path,
+    workers: Callable[[], Workers],
+    manner: Manner = _AS_EVER,
+    listener: SweepListener | None = None,
+) -> SweepResult:
+    """Train the cells of a sweep that was read, as `sweep` does."""
+    listener = listener or SweepListener()
+    folder = SweepFolder(runs / read.name)
+    with workers() as engine, folder.locked():
+        if read.experiment.search is not None:
+            from jactrain.sweeps.search import Searched
+
+            source: Source = Searched(read, folder, manner)
+        else:
+            source = Listed(read, folder, manner)
+        for note in source.notes:
+            listener.on_note(note)
+        listener.on_start(folder.path, source.cells, source.cells - source.to_do)
+        crew = _Crew(engine, source, folder, manner, listener)
+        with Interruption(listener.on_stopping) as interruption:
+            crew.work(interruption.asked)
+            interrupted = interruption.asked()
+        found = rows(source.known, folder)
+        write_results(folder, found)
+    return SweepResult(folder.path, found, crew.outcomes, interrupted)
+
+
+class _Crew:
+    """The workers at work: as many tasks as they do at a time, until there are none."""
+
+    def __init__(
+        self,
+        workers: Workers,
+        source: Source,
+        folder: SweepFolder,
+        manner: Manner,
+        listener: SweepListener,
+    ) -> None:
+        self._workers, self._source, self._folder = workers, source, folder
+        self._manner, self._listener = manner, listener
+        self._at_work: dict[Future[list[Outcome]], tuple[CellTask, ...]] = {}
+        self.outcomes: list[Outcome] = []
+
+    def work(self, stop: Callable[[], bool]) -> None:
+        """Train all cells; where `stop()` is true, begin none, and wait for those that are trained to stop.
+
+        Raises RunError where a worker cannot train at all: with another version of jactrain.
+        """
+        tasks, told = self._source.tasks(), False
+        while True:
+            while not stop() and len(self._at_work) < self._workers.slots:
+                cells = next(tasks, None)
+                if cells is None:
+                    break
+                self._begin(cells)
+            if not self._at_work:
+                return
+            if stop() and not told:
+                told = True
+                self._workers.stop()
+            done, _ = wait(self._at_work, timeout=_PATIENCE, return_when=FIRST_COMPLETED)
+            for future in done:
+                self._end(future)
+
+    def _begin(self, cells: tuple[CellTask, ...]) -> None:
+        for cell in cells:
+            self._listener.on_begin(cell.name)
+        if self._manner.brought_back:
+            cells = tuple(cell._replace(parcel=packed(Path(cell.folder))) for cell in cells)
+        task = Task(
+            cells,
+            self._manner.threads,
+            self._manner.brought_back,
+            tuple(sys.argv),
+            self._manner.plugins,
+        )
+        self._at_work[self._workers.submit(task)] = cells
+
+    def _end(self, future: Future[list[Outcome]]) -> None:
+        cells = self._at_work.pop(future)
+        try:
+            outcomes = future.result()
+        except UsageError as error:  # of the worker, not of the training
+            raise RunError(str(error)) from None
+        except Exception as error:  # whatever a library says of a worker that is gone
+            outcomes = [failure(cell, error) for cell in cells]
+        for cell, outcome in zip(cells, outcomes, strict=True):
+            if outcome.parcel is not None:
+                unpacked(outcome.parcel, Path(cell.folder))
+            kept = outcome._replace(parcel=None)
+            self.outcomes.append(kept)
+            self._source.learn(kept)
+            self._listener.on_outcome(kept)

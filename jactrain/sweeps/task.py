@@ -1,0 +1,194 @@
+"""What a worker is given, does, and gives back: the only part of a sweep that runs in other processes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jactrain
+from jactrain.config.models import Config
+from jactrain.errors import BusyError, CheckpointError, PrunedError, RunError, UsageError
+from jactrain.files import write_text
+from jactrain.runs.directory import RunDirectory
+from jactrain.runs.resume import resume
+from jactrain.runs.run import run
+from jactrain.runs.session import RunListener, RunResult, now, write_meta
+from jactrain.sweeps.folder import Standing, Status, set_aside, standing
+from jactrain.sweeps.parcel import packed, unpacked
+
+
+class CellTask(NamedTuple):
+    """One training: the configuration, as YAML has it, and the run's folder.
+
+    parcel: the folder's files, where workers have file systems of their own. trial: what a search calls it.
+    """
+
+    name: str
+    config: dict[str, Any]
+    folder: str
+    parcel: bytes | None = None
+    trial: Trial | None = None
+
+
+class Trial(NamedTuple):
+    """A trial of a search, which a worker reports to at the ends of epochs.
+
+    pruning_after: epochs before which it is not ended early; None if it never is.
+    """
+
+    journal: str
+    study: str
+    number: int
+    metric: str
+    pruning_after: int | None
+
+
+class Task(NamedTuple):
+    """What one call of a worker does: cells, of which several are trained as one program.
+
+    arguments: the command line that began the sweep. plugins: modules to be imported first. threads: of
+    matrix products and loops, the same everywhere, so that the same bits come of it.
+    """
+
+    cells: tuple[CellTask, ...]
+    threads: int
+    brought_back: bool = False
+    arguments: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
+    version: str = jactrain.__version__
+
+
+class Outcome(NamedTuple):
+    """What became of a cell in a worker; parcel: the files of its folder, where they are brought back."""
+
+    name: str
+    status: Status
+    reason: str = ""
+    parcel: bytes | None = None
+
+
+def train_cells(task: Task) -> list[Outcome]:
+    """Train the cells of `task`, going on with those that were begun; return what became of each.
+
+    Whatever goes wrong with a cell is in its outcome, and in its folder. Raises RunError where this worker
+    has another version of jactrain.
+    """
+    if task.version != jactrain.__version__:
+        raise RunError(
+            f"a worker has jactrain {jactrain.__version__}, and this sweep was begun with {task.version}; "
+            "install the same version everywhere"
+        )
+    _prepare(task)
+    if not task.brought_back:
+        return _train(task.cells)
+    with tempfile.TemporaryDirectory() as scratch:
+        cells = [cell._replace(folder=str(Path(scratch) / cell.name)) for cell in task.cells]
+        for cell in cells:
+            if cell.parcel is not None:
+                unpacked(cell.parcel, Path(cell.folder))
+        return [
+            outcome._replace(parcel=packed(Path(cell.folder)))
+            for cell, outcome in zip(cells, _train(cells), strict=True)
+        ]
+
+
+def _prepare(task: Task) -> None:
+    """Make this process one of the sweep: its threads, its plug-ins, and what it calls itself in records."""
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(task.threads)
+    if task.threads == 1 and "jax" not in sys.modules:
+        flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
+    if task.arguments:
+        sys.argv = list(task.arguments)
+    for module in task.plugins:
+        if "" not in sys.path:
+            sys.path.insert(0, "")
+        importlib.import_module(module)
+
+
+def _train(cells: Sequence[CellTask]) -> list[Outcome]:
+    if len(cells) > 1:
+        raise NotImplementedError
+    return [_outcome(cell, _caught(partial(_train_cell, cell))) for cell in cells]
+
+
+def _train_cell(cell: CellTask) -> RunResult:
+    """Go on with a cell, or begin it."""
+    directory = RunDirectory(Path(cell.folder))
+    config = Config.model_validate(cell.config)
+    listeners = _listeners(cell)
+    if directory.path.exists():
+        try:
+            return resume(directory.path, listeners=listeners)
+        except (BusyError, PrunedError):
+            raise
+        except CheckpointError:
+            set_aside(directory)
+        except RunError:
+            if standing(directory).status is not Status.KILLED:
+                raise
+            set_aside(directory)  # it keeps no checkpoints: what was trained cannot be gone on with
+    return run(config, folder=directory.path, listeners=listeners)
+
+
+def _listeners(cell: CellTask) -> list[RunListener]:
+    if cell.trial is None:
+        return []
+    from jactrain.sweeps.pruning import Pruner
+
+    return [Pruner(cell.trial)]
+
+
+def _caught(train: Any) -> BaseException | None:
+    """Return the exception that `train` ended with, if any."""
+    try:
+        train()
+    except (Exception, KeyboardInterrupt) as error:
+        return error
+    return None
+
+
+def _outcome(cell: CellTask, error: BaseException | None) -> Outcome:
+    """Return what became of a cell, which is in its folder then, too."""
+    directory = RunDirectory(Path(cell.folder))
+    if isinstance(error, BusyError):
+        return Outcome(cell.name, Status.TRAINED_NOW, str(error))
+    if isinstance(error, KeyboardInterrupt) and not directory.path.exists():
+        return Outcome(cell.name, Status.NOT_BEGUN)
+    if error is not None and not directory.path.exists():
+        _record_failure(cell, directory, error)
+    if error is not None and standing(directory).status is Status.FINISHED:  # it could not be trained on
+        return Outcome(cell.name, Status.FAILED, str(error))
+    found = standing(directory)
+    return Outcome(cell.name, found.status, found.reason)
+
+
+def _record_failure(cell: CellTask, directory: RunDirectory, error: BaseException) -> None:
+    """Leave a folder that says why a training could not even begin."""
+    reason = str(error) or type(error).__name__
+    config = Config.model_validate(cell.config)
+
+    def fill(unfinished: RunDirectory) -> None:
+        from jactrain.config.resolved import resolved_yaml
+
+        write_text(unfinished.resolved_config, resolved_yaml(config))
+        write_meta(unfinished, {"name": cell.name, "started": now()}, "failed", reason)
+
+    try:
+        RunDirectory.create_at(directory.path, fill)
+    except UsageError:  # there is no room for that either; the outcome tells it
+        return
+
+
+def failure(cell: CellTask, error: BaseException) -> Outcome:
+    """Return the outcome of a cell whose worker is gone, or could not do anything."""
+    found: Standing = standing(RunDirectory(Path(cell.folder)))
+    if found.status is Status.FINISHED:
+        return Outcome(cell.name, found.status, found.reason)
+    return Outcome(cell.name, Status.KILLED, str(error) or type(error).__name__)

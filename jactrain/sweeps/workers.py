@@ -1,0 +1,215 @@
+"""Who trains the cells: processes of this machine, or of a cluster.
+
+The engines are libraries: loky, joblib's processes; Dask; Ray. `joblib.Parallel` itself ends all calls where
+one fails, and all workers where one is killed (decision 13), so that calls are handed over one by one, as
+futures.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+import threading
+from abc import ABC, abstractmethod
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from jactrain.errors import UnsupportedError, UsageError
+from jactrain.sweeps.task import Outcome, Task, train_cells
+
+_TIMEOUT = 10  # seconds to wait for a scheduler
+
+
+class Workers(ABC):
+    """Base of all engines of a sweep; to be entered as a context.
+
+    slots: how many tasks they do at a time.
+    """
+
+    slots: int
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Let the workers go."""
+        self.close()
+
+    @abstractmethod
+    def submit(self, task: Task) -> Future[list[Outcome]]:
+        """Hand over `task`; where its worker is lost, the future raises."""
+
+    def stop(self) -> None:  # noqa: B027 - not all can
+        """Ask the trainings to stop at their next step; they go on to their end where that cannot be said."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let the workers go, whatever they do."""
+
+
+class LocalWorkers(Workers):
+    """Processes of this machine, each on its own: one that is killed costs its own task alone."""
+
+    def __init__(self, jobs: int) -> None:
+        self.slots = jobs
+        self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="jactrain-sweep")
+        self._processes = [_Process() for _ in range(jobs)]
+        self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
+        for process in self._processes:
+            self._idle.put(process)
+
+    def submit(self, task: Task) -> Future[list[Outcome]]:
+        """Hand `task` to the process that is free next."""
+        return self._threads.submit(self._do, task)
+
+    def _do(self, task: Task) -> list[Outcome]:
+        process = self._idle.get()
+        try:
+            return process.do(task)
+        finally:
+            self._idle.put(process)
+
+    def stop(self) -> None:
+        """Send SIGTERM, upon which a training stops after its step and keeps a checkpoint."""
+        for process in self._processes:
+            process.stop()
+
+    def close(self) -> None:
+        """End the processes."""
+        for process in self._processes:
+            process.end()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+class _Process:
+    """A process that does one task at a time, started with the first, and anew after it was killed."""
+
+    def __init__(self) -> None:
+        self._executor: Any = None
+        self._pid: int | None = None
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def do(self, task: Task) -> list[Outcome]:
+        """Return what `train_cells` does there."""
+        with self._lock:
+            if self._stopped:
+                raise InterruptedError("the sweep was stopped")
+            if self._executor is None:
+                self._executor, self._pid = _started()
+            future = self._executor.submit(train_cells, task)
+        try:
+            outcomes: list[Outcome] = future.result()
+        except BrokenExecutor:
+            self._forget()
+            raise
+        return outcomes
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._executor, executor, self._pid = None, self._executor, None
+        if executor is not None:
+            executor.shutdown(wait=False, kill_workers=True)
+
+    def stop(self) -> None:
+        """Begin no other task, and have the training of the one that runs stop."""
+        with self._lock:
+            self._stopped = True
+            if self._pid is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(self._pid, signal.SIGTERM)
+
+    def end(self) -> None:
+        """Kill the process."""
+        self._stopped = True
+        self._forget()
+
+
+def _started() -> tuple[Any, int]:
+    """Return a pool of one process, and its number."""
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    executor = ProcessPoolExecutor(1, initializer=_ignore_interrupts)
+    return executor, executor.submit(os.getpid).result()
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C, which every process at a terminal gets, to the one that began the sweep."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class DaskWorkers(Workers):
+    """The workers of a Dask cluster."""
+
+    def __init__(self, address: str) -> None:
+        """Connect to the scheduler at `address`; UsageError where none answers."""
+        try:
+            from distributed import Client
+        except ImportError:
+            raise UnsupportedError(
+                "--backend dask needs Dask, which is not installed: pip install 'jactrain[dask]'"
+            ) from None
+        try:
+            self._client = Client(address, timeout=_TIMEOUT, set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise UsageError(
+                f"no Dask scheduler answers at {address} within {_TIMEOUT} s ({type(error).__name__}); look "
+                "at the address that dask scheduler printed, and whether it can be reached from here"
+            ) from None
+        self.slots = sum(self._client.nthreads().values())
+        if not self.slots:
+            self._client.close()
+            raise UsageError(f"the scheduler at {address} has no workers; start some: dask worker {address}")
+        self._executor = self._client.get_executor(pure=False)
+
+    def submit(self, task: Task) -> Future[list[Outcome]]:
+        """Hand `task` to the scheduler."""
+        future: Future[list[Outcome]] = self._executor.submit(train_cells, task)
+        return future
+
+    def close(self) -> None:
+        """Leave the cluster."""
+        self._client.close()
+
+
+class RayWorkers(Workers):
+    """The workers of a Ray cluster."""
+
+    def __init__(self, address: str | None) -> None:
+        """Connect to the cluster at `address`, or begin one here; UsageError where none answers."""
+        try:
+            import ray
+        except ImportError:
+            raise UnsupportedError(
+                "--backend ray needs Ray, which is not installed: pip install 'jactrain[ray]'"
+            ) from None
+        self._ray: Any = ray
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise UsageError(
+                f"no Ray cluster answers at {address} ({type(error).__name__}); look at the address that ray "
+                "start printed, and whether it can be reached from here"
+            ) from None
+        self.slots = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        # A training that is repeated by Ray would not be known to be.
+        self._train = ray.remote(max_retries=0, num_cpus=1)(train_cells)
+
+    def submit(self, task: Task) -> Future[list[Outcome]]:
+        """Hand `task` to the cluster."""
+        future: Future[list[Outcome]] = self._train.remote(task).future()
+        return future
+
+    def close(self) -> None:
+        """Leave the cluster."""
+        self._ray.shutdown()
