@@ -142,7 +142,7 @@ def shown(value: float | None, unit: str = "") -> str:
     if unit == "B":
         return _size(value)
     if unit == "%":
-        return f"{100 * value:.2f} %"
+        return f"{100 * value:.2f} %" if abs(value) < _PLAIN_COUNT else plain(value)
     if unit == "×":
         return f"{plain(value, 3)} ×"
     if unit == "count":

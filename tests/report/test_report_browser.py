@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from report_records import HOSTILE
+from sweep_records import write_hostile, write_large, write_search
 
 from jactrain.report.page import render
 from jactrain.report.runs import read_runs, runs_page
+from jactrain.report.sweeps.page import sweep_page
+from jactrain.report.sweeps.record import read_sweep
 
 # The relative luminance of a colour as `getComputedStyle` gives it (WCAG 2.2).
 LUMINANCE = """
@@ -67,6 +70,9 @@ def files(
         "hostile": hostile_html,
         "run": render(runs_page(read_runs([trained]))),
         "runs": render(runs_page(read_runs([trained, other, folder / "nowhere"]))),
+        "sweep": render(sweep_page(read_sweep(write_large(folder / "large")))),
+        "search": render(sweep_page(read_sweep(write_search(folder / "search")))),
+        "hostile sweep": render(sweep_page(read_sweep(write_hostile(folder / "hostile")))),
     }
     for name, text in pages.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
@@ -93,7 +99,7 @@ def visit(browser: Browser, files: dict[str, Path]) -> Iterator[Callable[..., Vi
         page.close()
 
 
-NAMES = ("comparison", "hostile", "run", "runs")
+NAMES = ("comparison", "hostile", "run", "runs", "sweep", "search", "hostile sweep")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -125,6 +131,8 @@ def test_hostile_names_are_read_as_they_were_written(visit: Callable[..., Visit]
     for name in HOSTILE:
         assert name in text
     assert HOSTILE[0] in page.locator("h1").inner_text()
+    swept = visit("hostile sweep").page.locator("body").evaluate("(body) => body.textContent")
+    assert all(name in swept for name in HOSTILE)
     drawn = " ".join(page.locator("svg text").all_text_contents())
     assert "{{7*7}}" in drawn
     assert "49" not in page.locator("h1").inner_text()
@@ -240,10 +248,22 @@ def test_names_of_modes_break_between_words_only_and_numbers_nowhere(visit: Call
     assert set(heights) == {1}
 
 
-def test_the_table_of_modes_fits_a_wide_page(visit: Callable[..., Visit]) -> None:
-    page = visit("comparison", width=1200).page
+@pytest.mark.parametrize("name", ["comparison", "sweep", "search"])
+def test_the_first_table_fits_a_wide_page(visit: Callable[..., Visit], name: str) -> None:
+    page = visit(name, width=1200).page
     box = page.locator("main .scroll").first
     assert box.evaluate("(box) => box.scrollWidth <= box.clientWidth")
+
+
+def test_settings_sort_by_what_they_reached_and_by_their_factors(visit: Callable[..., Visit]) -> None:
+    page = visit("sweep").page
+    head = page.locator("main table").first.locator("th")
+    head.filter(has_text="learning_rate").locator("button").click()
+    assert column(page, 2) == ["0.001"] * 4 + ["0.003"] * 4 + ["0.01"] * 4 + ["0.03"] * 4 + ["0.1"] * 4
+    head.filter(has_text="validation loss").locator("button").click()
+    losses = [float(text.split()[0]) for text in column(page, 5)]
+    assert losses == sorted(losses)
+    assert len(losses) == 20
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

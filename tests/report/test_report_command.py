@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from report_records import comparison
+from sweep_records import write_search, write_sweep
 
 from jactrain.cli import report
 
@@ -126,6 +127,50 @@ def test_comparisons_among_several_runs_are_left_out_with_the_reason(run: Path, 
     only = call("c", "empty", folder=tmp_path)
     assert only.returncode == 2
     assert "c is a comparison" in only.stderr
+
+
+@pytest.mark.parametrize("name", ["", "cells.json"])
+def test_a_sweep_gets_its_page_into_its_folder(tmp_path: Path, name: str) -> None:
+    folder = write_sweep(
+        tmp_path / "s", [({"mode": "reverse"}, [(0.5, 0.6)]), ({"mode": "mixed"}, [(0.4, 0.7)])]
+    )
+    (folder / "setting0-seed0" / "meta.json").write_text("{")
+    done = call("s" if not name else f"s/{name}", "--figures", "drawn", "--json", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert [*found] == ["out", "figures", "unreadable", "notes"]
+    assert found["out"] == str(Path("s") / "report.html")
+    assert [one["run"] for one in found["unreadable"]] == [str(Path("s") / "setting0-seed0")]
+    assert "meta.json is not JSON" in found["unreadable"][0]["reason"]
+    assert found["notes"] == []
+    assert len(found["figures"]) >= 8
+    assert all((tmp_path / path).stat().st_size for path in found["figures"])
+    assert "<title>Sweep: toy</title>" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_sweep_tells_what_it_could_not_read_and_goes_on(tmp_path: Path) -> None:
+    folder = write_search(tmp_path / "s")
+    (folder / "trial-0001" / "meta.json").unlink()
+    (folder / "experiment.yaml").unlink()
+    done = call("s", "--out", "page.html", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "page.html\n")
+    assert "note: left out: there is no file meta.json" in done.stderr
+    assert "note: s: there is no file experiment.yaml" in done.stderr
+
+
+def test_a_sweep_has_a_page_of_its_own(run: Path, tmp_path: Path) -> None:
+    write_search(tmp_path / "s")
+    done = call("s", run, "--json", folder=tmp_path)
+    assert done.returncode == 0
+    assert (
+        "s is a sweep, which has a page of its own; give it alone"
+        in json.loads(done.stdout)["unreadable"][0]["reason"]
+    )
+    (tmp_path / "s" / "cells.json").write_text("{")
+    done = call("s", folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: s/cells.json is not JSON")
+    assert "Traceback" not in done.stderr
 
 
 def test_a_configuration_is_to_be_run_first(tmp_path: Path) -> None:

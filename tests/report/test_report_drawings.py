@@ -14,6 +14,8 @@ from jactrain.report.drawings.heat_map import HeatMap, luminance
 from jactrain.report.drawings.labelling import spread
 from jactrain.report.drawings.lines import Lines, Series, Upright
 from jactrain.report.drawings.points import Point, Points
+from jactrain.report.drawings.scatter import Cloud, Scatter
+from jactrain.report.drawings.strips import Strip, Strips
 from jactrain.report.page import Page
 
 WHITE, DARK = luminance(to_rgb("#ffffff")), luminance(to_rgb("#101214"))
@@ -98,6 +100,13 @@ def test_no_value_breaks_a_drawing(value: float | None) -> None:
             Axis("x", "error", "log"), Axis("y", "s"), [Point("a", known, 1.0, 0), Point("b", 1.0, known, 1)]
         ),
         HeatMap(["a"], ["b", "c", "d"], [values], "columns", "scale"),
+        HeatMap(
+            ["a"], ["b", "c", "d"], [values], "columns", "scale", scale="linear", unit="%", framed=(0, 1)
+        ),
+        Strips(
+            Axis("x"), [Strip("a", [known, 1.0], known, value, 1.0, 0), Strip("b", [], 1.0, None, None, 1)]
+        ),
+        Scatter(Axis("x"), Axis("y"), [Cloud("a", [0, 1, 2], values, 0)], Cloud("b", values, [1, 2, 3], 0)),
     ):
         assert drawing.svg().rstrip().endswith("</svg>")
 
@@ -173,6 +182,73 @@ def test_labels_are_spread_so_that_none_covers_another() -> None:
     assert found[3] == 90
     assert min(found) >= 5
     assert max(spread([50] * 20, [10] * 20, 0, 100)) <= 195
+
+
+def test_a_heat_map_on_a_linear_scale_goes_from_the_least_to_the_largest_and_frames_a_cell() -> None:
+    drawing = HeatMap(
+        ["a", "b"], ["c", "d"], [[0.5, 0.75], [1.0, None]], "columns", "scale", rows_label="rows",
+        scale="linear", unit="%", framed=(1, 0),
+    )  # fmt: skip
+    axes = drawing.draw().axes[0]
+    (image,) = axes.images
+    assert image.get_clim() == (0.5, 1.0)
+    assert image.get_array().tolist()[0] == [0.5, 0.75]
+    assert [text.get_text() for text in axes.texts] == ["50.0", "75.0", "100.0", "–"]
+    assert axes.get_ylabel() == "rows"
+    assert {tuple(patch.get_xy()) for patch in axes.patches} == {(-0.47, 0.54)}
+    for text in axes.texts[:3]:
+        shade = image.cmap(image.norm({"50.0": 0.5, "75.0": 0.75, "100.0": 1.0}[text.get_text()]))
+        assert contrast(luminance(to_rgb(text.get_color())), luminance(shade)) >= 4.5
+
+
+LONG = ["random_forward(directions=64) · learning_rate=0.003 · units=128", "a · b", "c" * 40]
+
+
+@pytest.mark.parametrize("count", [2, 10])
+def test_the_names_of_lines_stay_within_the_figure_however_long(count: int) -> None:
+    series = [Series(LONG[0].replace("64", str(index)), [1, 2], [1.0, 2.0], index) for index in range(count)]
+    canvas = Lines(Axis("x"), Axis("y"), series).draw()
+    boxes = [text.get_window_extent() for text in canvas.axes[0].texts]
+    assert len(boxes) == count
+    for one, other in itertools.combinations(boxes, 2):
+        assert not one.overlaps(other)
+    assert max(box.y1 for box in boxes) <= canvas.bbox.y1
+    assert max(box.x1 for box in boxes) <= canvas.bbox.x1
+
+
+def test_strips_have_a_row_for_each_setting_whose_names_do_not_touch() -> None:
+    strips = [Strip(name, [1.0, 2.0], 1.5, 1.0, 2.0, index) for index, name in enumerate(LONG * 5)]
+    canvas = Strips(Axis("loss"), strips).draw()
+    (axes,) = canvas.axes
+    canvas.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in axes.get_yticklabels()]
+    assert len(boxes) == 15
+    for one, later in itertools.pairwise(boxes):
+        assert later.y1 <= one.y0 + 1
+    assert min(box.x0 for box in boxes) >= 0
+
+
+def test_the_spread_of_positive_figures_may_reach_below_zero_on_a_logarithmic_axis() -> None:
+    strips = [Strip("a", [1e-3, 1.0], 0.5, -0.2, 1.2, 0), Strip("b", [1e-2], 1e-2, None, None, 1)]
+    (axes,) = Strips(Axis("loss"), strips).draw().axes
+    assert axes.get_xscale() == "log"
+    assert axes.get_xlim()[0] <= 1e-3
+    assert axes.get_xlim()[1] >= 1.2
+
+
+def test_a_staircase_goes_on_with_the_best_and_every_point_is_within_the_axes() -> None:
+    drawing = Scatter(
+        Axis("trial", "count", "linear"), Axis("loss"),
+        [Cloud("finished", [1, 2, 3], [1.0, 0.5, 0.7], 0), Cloud("pruned", [4], [30.0], 1)],
+        Cloud("best", [1, 2, 3, 4], [1.0, 0.5, 0.5, 0.5], 0),
+    )  # fmt: skip
+    canvas = drawing.draw()
+    (axes,) = canvas.axes
+    assert axes.lines[0].get_drawstyle() == "steps-post"
+    assert [text.get_text() for text in canvas.legends[0].get_texts()] == ["best", "finished", "pruned"]
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    for cloud in drawing.clouds:
+        assert all(left <= x <= right and bottom <= y <= top for x, y in cloud.points())
 
 
 def test_the_figures_in_a_heat_map_are_black_or_white_as_can_be_read() -> None:

@@ -30,6 +30,24 @@ def test_labels_stay_apart_and_put_options_on_a_second_line() -> None:
     assert max(len(line) for label in found for line in label.split("\n")) <= 30
 
 
+def test_labels_of_several_settings_break_between_them() -> None:
+    found = labels(
+        [
+            "reverse · rate=0.1",
+            "feedback_alignment · learning_rate=0.1",
+            "random_forward(directions=64) · learning_rate=0.1",
+            "a_long_setting=1 · another_setting=2 · yet_another_setting=3 · and_one_more=4",
+        ]
+    )
+    assert found[:3] == [
+        "reverse · rate=0.1",
+        "feedback_alignment ·\nlearning_rate=0.1",
+        "random_forward\n(directions=64) ·\nlearning_rate=0.1",
+    ]
+    assert found[3].count("\n") == 2
+    assert max(len(line) for label in found for line in label.split("\n")) <= 26
+
+
 def test_a_listing_counts_what_is_too_much() -> None:
     assert listing([]) == ""
     assert listing(["a"]) == "a"

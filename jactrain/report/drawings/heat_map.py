@@ -155,7 +155,7 @@ def luminance(colour: Sequence[float]) -> float:
 
 
 def _written(value: float, columns: int, unit: str) -> str:
-    if unit == "%":
+    if unit == "%" and abs(value) < 10:
         return f"{100 * value:.1f}" if columns <= 8 else f"{100 * value:.0f}"
     if unit != "error":
         return plain(value, 3 if columns <= 8 else 2)

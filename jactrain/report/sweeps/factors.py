@@ -302,8 +302,10 @@ def _points(sweep: SweepRecord, ranking: Ranking, having: Sequence[Setting], ind
     ]
     caption = (
         f"The best, {called(best.label)}, is at {value_text(best.values[index])}, with "
-        f"{shown(means[id(best)], ranking.unit)}. All other factors vary as well."
+        f"{shown(means[id(best)], ranking.unit)}."
     )
+    if len(sweep.factors) > 1:
+        caption += " All other factors vary as well."
     table = Table(
         [Column(ranking.noun), Column(name, "number", "exact"), Column(y.label, "number", y.unit)],
         [(one.label, number(one.values[index]), means[id(one)]) for one in having],

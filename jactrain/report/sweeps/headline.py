@@ -205,9 +205,8 @@ def _unranked(ranking: Ranking) -> str:
     ]
     count = len(ranking.others)
     why = f" {ranking.why}" if ranking.why else " that have a finished repeat"
-    words = (
-        f"Ranked are the {counted(len(ranking.ranked), 'setting')}{why}; {count:,} {_are(count)} left out."
-    )
+    kept = f"{_are(len(ranking.ranked))} the {counted(len(ranking.ranked), 'setting')}"
+    words = f"Ranked {kept}{why}; {count:,} {_are(count)} left out."
     if better:
         setting, figure = better[0]
         words += (

@@ -18,6 +18,7 @@ from jactrain.report.texts import SETTINGS_APART, plain, shown
 
 BAD = ("diverged", "failed")  # endings that speak against the settings
 _LOSS = "validation_loss"
+_PROPER = 1000.0  # more is no share that is written in percent
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Spread:
         """Return `98.33 ± 0.42 %`, or the single figure."""
         if self.deviation is None:
             return shown(self.mean, unit)
-        if unit == "%":
+        if unit == "%" and abs(self.mean) < _PROPER and self.deviation < _PROPER:
             return f"{100 * self.mean:.2f} ± {100 * self.deviation:.2f} %"
         return f"{shown(self.mean, unit)} ± {plain(self.deviation, 2)}"
 

@@ -170,7 +170,7 @@ def _note(ranking: Ranking, repeated: bool, agreement: bool) -> str:
         ]
     if agreement:
         words.append("Below the worst verdict stand its relative error and the mode that was compared.")
-    if ranking.ranked:
+    if len(ranking.ranked) > 1:
         words.append(f"The best by {worded(ranking.metric)} come first.")
     if len(ranking.everything) > _MOST_SETTINGS:
         rows = f"The first {_MOST_SETTINGS:,} of {len(ranking.everything):,}"
