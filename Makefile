@@ -21,8 +21,8 @@ browser:
 nightly: .venv/.developing  ## ten times as many random networks, none of which may be accused
 	JACTRAIN_NETWORKS=20000 $(BIN)/python -m pytest -q -n 2 tests/agreement/test_no_false_alarm.py
 
-soak: .venv/.developing  ## kill trainings 200 times at random, and before every change of the disk
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 JACTRAIN_KILLS=200 $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/reliability/test_kill.py
+soak: .venv/.developing  ## kill trainings 200 times at random, before every change of the disk, and workers of 200 cells
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 JACTRAIN_KILLS=200 JACTRAIN_CELLS=200 $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/reliability/test_kill.py tests/sweeps/test_sweep_kills.py
 
 fuzz: .venv/.developing  ## ten times as many broken configurations, arrays, tables and checkpoints
 	JACTRAIN_FUZZ=10 $(BIN)/python -m pytest -q -n 2 tests/reliability/test_fuzz_*.py

@@ -23,6 +23,10 @@ from benchmarks.timing import Times, alternate, spread
 _ROUNDS, _FEWEST = 31, 3
 
 
+# A smoke run is too short to be judged.
+_UNASKED = {"asked": None, "ok": None}
+
+
 def main() -> int:
     """Run every case that is chosen, print what is seen, write it, and return the exit code."""
     options = _options()
@@ -65,7 +69,7 @@ def _measured(only: str, rounds: int, smoke: bool) -> dict[str, Any]:
             results["cases"][case.name] = _timed(case, rounds, smoke)
     for row in growth.grown(only, smoke):
         results["growth"].append(row)
-        print(words.growth(row), flush=True)
+        print(words.growth(row | _UNASKED if smoke else row), flush=True)
     if only in "memory":
         results["memory"] = _peaks(smoke)
         results["memory_along_depth"] = growth.memory_along_depth(smoke)
@@ -95,18 +99,18 @@ def _timed(case: Case, rounds: int, smoke: bool) -> dict[str, Any]:
         "figures": asked.figures(case.name, times),
         "rates": asked.rates(case.name, times),
     }
-    _print(case.name, times, found)
+    _print(case.name, times, found, smoke)
     print(f"  {perf_counter() - start:.1f} s for {count} rounds", flush=True)
     return found
 
 
-def _print(name: str, times: Mapping[str, Times], found: Mapping[str, Any]) -> None:
+def _print(name: str, times: Mapping[str, Times], found: Mapping[str, Any], smoke: bool) -> None:
     print(f"\n{name}")
     for subject in times:
         kept = found["subjects"][subject]
         print(f"  {subject:26} {words.time(kept['seconds']):32} threads {kept['threads']}")
     for figure in found["figures"]:
-        print(f"  {words.figure(figure)}", flush=True)
+        print(f"  {words.figure(figure | _UNASKED if smoke else figure)}", flush=True)
 
 
 def _peaks(smoke: bool) -> dict[str, Any]:

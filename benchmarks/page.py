@@ -16,8 +16,9 @@ _HOW = (
     "Written by `make bench`, from `benchmarks/results.json`; not edited by hand. Every figure is a ratio of"
     " times from alternating rounds: the subjects of a case run one after another in one process (whole "
     "commands: one process after another), each round begins with the next of them, and a figure is the "
-    "median of the ratios within a round. Times are medians, quartiles in brackets. A ratio above 1 means "
-    "that jactrain is faster."
+    'median of the ratios within a round. Times are medians, quartiles in brackets; "×" and "times" in '
+    "tables of times are quotients of such medians, which noise moves apart from the figures. A figure above "
+    "1 means that jactrain is faster."
 )
 
 _FAIR = (

@@ -73,6 +73,7 @@ def command(
         _show_plan(read, jobs, json)
         return
     from jactrain.cli.sweep_progress import SweepProgress
+    from jactrain.sweeps.record import command as command_of
     from jactrain.sweeps.source import Manner
     from jactrain.sweeps.sweep import train_sweep
 
@@ -82,7 +83,7 @@ def command(
     if json:
         echo_json(_facts(result))
     else:
-        _show(result, read)
+        _show(result, command_of(read, runs))
     if result.interrupted:
         raise typer.Exit(130)
     if not result.is_complete:
@@ -167,7 +168,7 @@ def _facts(result: SweepResult) -> dict[str, object]:
     }
 
 
-def _show(result: SweepResult, read: Sweep) -> None:
+def _show(result: SweepResult, again: str) -> None:
     from rich.table import Table
 
     from jactrain.cli.common import cell as shown
@@ -187,7 +188,6 @@ def _show(result: SweepResult, read: Sweep) -> None:
         echo_table(table)
         if len(failed) > _SHOWN_CELLS:
             typer.echo(f"… and {len(failed) - _SHOWN_CELLS} more; results.csv has all")
-    again = f"jactrain sweep {read.path}"
     if counts[Status.DIVERGED] or counts[Status.FAILED]:
         echo_notes([f"to train anew what diverged or failed: {again} --retry"])
     if any(counts[status] for status in Status if status.is_to_do):

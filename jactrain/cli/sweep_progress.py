@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from pathlib import Path
 from time import perf_counter
@@ -90,10 +92,9 @@ class SweepProgress(SweepListener):
     def on_stopping(self) -> None:
         """Say that it is stopping, and how to stop at once; called by a signal."""
         self._stopping = True
-        if not self._quiet:
-            sys.stderr.write(
-                "stopping: cells that are being trained keep a checkpoint; again to stop at once\n"
-            )
+        if not self._quiet and sys.stderr is not None:  # a signal may come in the midst of other output
+            with contextlib.suppress(OSError):
+                os.write(2, b"\nstopping: what is being trained keeps a checkpoint; again to stop at once\n")
 
     def _left(self) -> str:
         """Return the time left in words, from the pace up to now."""

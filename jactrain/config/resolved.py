@@ -31,7 +31,12 @@ _Dumper.add_representer(str, _text)
 
 def resolved_yaml(config: Config) -> str:
     """Return `config` as YAML, every default spelled out and every path absolute."""
-    return yaml.dump(resolved(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return as_yaml(resolved(config))
+
+
+def as_yaml(values: dict[str, Any]) -> str:
+    """Return plain values as the loader reads them."""
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 def resolved(config: Config) -> dict[str, Any]:

@@ -12,7 +12,12 @@ from typing import Any, NoReturn, Self
 # What else asks the trainings of a thread to stop, as a signal does those of the main thread.
 asked_from_outside: ContextVar[Callable[[], bool]] = ContextVar("asked_from_outside", default=lambda: False)
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Ctrl-C, `kill`, and a terminal that is closed, which Windows does not know.
+_SIGNALS = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    *((signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()),
+)
 
 
 class Interruption:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from jactrain.config.build import check
 from jactrain.config.files import located
-from jactrain.config.load import read, validated
+from jactrain.config.load import read, refusal, validated
 from jactrain.config.models import RUN_NAME, Config
 from jactrain.config.resolved import resolved
-from jactrain.config.yaml import Document, Place, fail
+from jactrain.config.yaml import Document, Place, fail, shown
 from jactrain.errors import ConfigurationError, Mistake, UsageError
+from jactrain.registry import suggest
 from jactrain.sweeps.models import Experiment
 from jactrain.sweeps.names import cell_name
 from jactrain.sweeps.variation import Settings, Value, count, factors, settings
+from jactrain.training.metrics import metric_names
 
 MOST_CELLS = 10_000
 _SHOWN_MISTAKES = 20
@@ -36,9 +38,14 @@ class Cell:
 
     @property
     def digest(self) -> str:
-        """What stands for the whole configuration but its name: SHA-256."""
-        values = {key: value for key, value in resolved(self.config).items() if key != "name"}
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+        """What stands for the whole configuration but its name."""
+        return digest(self.config)
+
+
+def digest(config: Config) -> str:
+    """Return the SHA-256 of `config` without its name."""
+    values = {key: value for key, value in resolved(config).items() if key != "name"}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ class Sweep:
     document: Document
     base: Document
     factors: tuple[str, ...]
-    seeds: tuple[int, ...]
+    seeds: Sequence[int]
     cells: tuple[Cell, ...] = field(default=(), repr=False)
 
     def cell(self, name: str, given: Settings, seed: int) -> tuple[Cell, Document]:
@@ -86,54 +93,96 @@ def read_sweep(path: Path | str, most: int = MOST_CELLS) -> Sweep:
         )
     experiment = validated(document, Experiment)
     base = _base(experiment, document, path)
-    sweep = Sweep(
-        path,
-        _name(path),
-        experiment,
-        document,
-        base,
-        factors(experiment),
-        _seeds(experiment, base),
-    )
-    number, product = count(experiment, len(sweep.seeds))
+    seeds = experiment.seeds
+    number, product = count(experiment, seeds if isinstance(seeds, int) else len(seeds))
     if number > most:
         raise UsageError(
             f"{path} describes {number:,} cells: {product}; that is more than {most:,}. Leave some out, or "
             f"allow it with --max-cells {number}"
         )
+    sweep = Sweep(
+        path, _name(path), experiment, document, base, factors(experiment), _seeds(experiment, base)
+    )
     if experiment.search is not None:
+        _check_search(sweep, experiment.search.optuna.metric)
         return sweep
     cells = tuple(_checked(sweep))
     _require_different(cells, path)
-    return Sweep(**{**sweep.__dict__, "cells": cells})
+    return replace(sweep, cells=cells)
 
 
 def _checked(sweep: Sweep) -> Iterator[Cell]:
     """Yield the cells; after the last, raise ConfigurationError with the mistakes of all."""
-    found: dict[str, tuple[Mistake, list[str]]] = {}
+    found: _Found = {}
     for given in settings(sweep.experiment):
-        values = {key: value.value for key, value in given.items()}
         for number, seed in enumerate(sweep.seeds):
-            name = cell_name(values, seed, sweep.name, sweep.experiment.name)
+            name = _cell_name(sweep, given, seed)
             try:
                 cell, document = sweep.cell(name, given, seed)
                 if number == 0:  # another seed changes nothing of what can be wrong
                     with located(document):
                         check(cell.config, to_train=True)
             except ConfigurationError as error:
-                for mistake, text in zip(error.mistakes, error.texts, strict=True):
-                    found.setdefault(text, (mistake, []))[1].append(name)
+                _note(found, error, f"in cell {name}")
                 break
             if not found:
                 yield cell
         if len(found) >= _SHOWN_MISTAKES:
             break
+    _require_none(found)
+
+
+def _check_search(sweep: Sweep, metric: str) -> None:
+    """Raise ConfigurationError for a metric, ends of ranges and choices that no training of a search has."""
+    over = sweep.experiment.random.over if sweep.experiment.random else {}
+    ends = {
+        key: [Value(value, ("random", "over", key)) for value in each.ends()] for key, each in over.items()
+    }
+    first = {key: values[0] for key, values in ends.items()}
+    found: _Found = {}
+    for given in (first, *(first | {key: value} for key, values in ends.items() for value in values[1:])):
+        try:
+            cell, document = sweep.cell("trial", given, sweep.seeds[0])
+            with located(document):
+                check(cell.config, to_train=True)
+        except ConfigurationError as error:
+            told = ", ".join(f"{key}: {shown(value.value)}" for key, value in given.items())
+            _note(found, error, f"with {told}")
+    _require_none(found)
+    config = sweep.cell("trial", first, sweep.seeds[0])[0].config
+    names = metric_names(check(config, to_train=True).outline.task, config.data.validation > 0)
+    if metric not in names:
+        mistake = Mistake(
+            ("search", "optuna", "metric"),
+            f"{shown(metric)} is no metric of these trainings, which have {', '.join(names)}",
+            suggest(metric, names),
+        )
+        raise refusal(sweep.document, [mistake])
+
+
+_Found: TypeAlias = dict[str, tuple[Mistake, list[str]]]  # by what is printed: a mistake, and where it is
+
+
+def _note(found: _Found, error: ConfigurationError, where: str) -> None:
+    for mistake, text in zip(error.mistakes, error.texts, strict=True):
+        found.setdefault(text, (mistake, []))[1].append(where)
+
+
+def _require_none(found: _Found) -> None:
+    texts = []
+    for text, (_, where) in found.items():
+        others = f" and {len(where) - 1} more" if len(where) > 1 else ""
+        texts.append(f"{text}\n    {where[0]}{others}")
     if found:
-        texts = []
-        for text, (_, names) in found.items():
-            others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            texts.append(f"{text}\n    in cell {names[0]}{others}")
         raise ConfigurationError([mistake for mistake, _ in found.values()], texts)
+
+
+def _cell_name(sweep: Sweep, given: Settings, seed: int) -> str:
+    values = {key: value.value for key, value in given.items()}
+    try:
+        return cell_name(values, seed, sweep.name, sweep.experiment.name)
+    except UsageError as error:
+        raise refusal(sweep.document, [Mistake(("name",), str(error).removeprefix("name: "))]) from None
 
 
 def _varied(base: Document, document: Document, given: Settings) -> Document:
@@ -155,12 +204,17 @@ def _base(experiment: Experiment, document: Document, path: Path) -> Document:
     return Document(experiment.base, document.origin, places, document.data)
 
 
-def _seeds(experiment: Experiment, base: Document) -> tuple[int, ...]:
+def _seeds(experiment: Experiment, base: Document) -> Sequence[int]:
     if isinstance(experiment.seeds, list):
-        return tuple(experiment.seeds)
+        return experiment.seeds
     first = base.value.get("seed", 0) if isinstance(base.value, dict) else 0
-    first = first if isinstance(first, int) and first >= 0 else 0  # what is wrong with it is told by a cell
-    return tuple(range(first, first + experiment.seeds))
+    if not isinstance(first, int) or isinstance(first, bool) or first < 0:  # which no cell would tell
+        fail(
+            base.place(("seed",)),
+            f"seed: expected an integer of at least 0, not {shown(first)}",
+            "the cells' seeds begin with it",
+        )
+    return range(first, first + experiment.seeds)
 
 
 def _name(path: Path) -> str:

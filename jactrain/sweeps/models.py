@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
 from jactrain.registry import Options
+
+_LARGEST = 2**53  # integers up to here are exact whatever they are kept as
 
 
 class Range(Options):
     """Values that one setting is drawn from; exactly one of the keys is given."""
 
-    uniform: tuple[float, float] | None = Field(None, description="Numbers from the first to the second.")
-    log_uniform: tuple[float, float] | None = Field(
+    uniform: tuple[FiniteFloat, FiniteFloat] | None = Field(
+        None, description="Numbers from the first to the second."
+    )
+    log_uniform: tuple[FiniteFloat, FiniteFloat] | None = Field(
         None, description="Numbers whose logarithms are uniform; both ends are greater than 0."
     )
     integers: tuple[int, int] | None = Field(None, description="Integers from the first to the second.")
@@ -33,14 +38,22 @@ class Range(Options):
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
         given = self.model_fields_set
-        if len(given) != 1:
+        if len(given) != 1 or getattr(self, next(iter(given))) is None:
             raise ValueError("give one of uniform, log_uniform, integers, choice: {log_uniform: [1e-4, 1]}")
         ends = self.uniform or self.log_uniform or self.integers
         if ends is not None and not ends[0] < ends[1]:
             raise ValueError(f"the first end, {ends[0]}, must be less than the second, {ends[1]}")
         if self.log_uniform is not None and self.log_uniform[0] <= 0:
             raise ValueError("both ends of log_uniform must be greater than 0")
+        if self.uniform is not None and math.isinf(self.uniform[1] - self.uniform[0]):
+            raise ValueError("the ends of uniform are too far apart; take log_uniform")
+        if self.integers is not None and max(map(abs, self.integers)) > _LARGEST:
+            raise ValueError(f"integers are drawn up to {_LARGEST:,}")
         return self
+
+    def ends(self) -> list[Any]:
+        """Return the values at the ends of the range; all of them, if they are listed."""
+        return list(self.uniform or self.log_uniform or self.integers or self.choice or ())
 
 
 class Random(Options):
@@ -139,6 +152,8 @@ class Experiment(Options):
             raise ValueError(f"{twice} is given in two places; keep one of them")
         if "seed" in keys:
             raise ValueError("seed is given by seeds: 10, or by a list: seeds: [3, 5]")
+        if "name" in keys:
+            raise ValueError("cells have names of their own; name: at the top gives a pattern for them")
         if isinstance(self.seeds, list) and (not self.seeds or min(self.seeds) < 0):
             raise ValueError("seeds: one integer of at least 0, or more, in a list")
         if self.search is not None:

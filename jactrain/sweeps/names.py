@@ -14,6 +14,9 @@ from jactrain.registry import suggest
 
 _LONGEST = 64  # characters of a run's name
 _UNUSABLE = re.compile(r"[^A-Za-z0-9._]+")
+_MINUS = re.compile(r"(?<![\w.-])-(?=[\d.])")
+# What an experiment's folder has besides its cells.
+_TAKEN = ("cells.json", "experiment.yaml", "journal.log", "report.html", "results.csv")
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
 
@@ -55,6 +58,8 @@ def _text(value: Any) -> str:
 
 
 def _slug(text: str) -> str:
+    """Return what a name may have of `text`: signs that change numbers among it."""
+    text = _MINUS.sub("minus-", text.replace("e+", "e"))
     return _UNUSABLE.sub("-", text).strip("-._")
 
 
@@ -62,6 +67,7 @@ def _short(name: str, settings: Mapping[str, Any], seed: int) -> str:
     """Return `name` as a run may be called, ending in a hash where something of it was left out."""
     name = re.sub(r"-{2,}", "-", _UNUSABLE.sub("-", name).strip("-._")) or "cell"
     exact = len(name) <= _LONGEST and not any(_is_rounded(value) for value in settings.values())
+    exact = exact and name.lower() not in _TAKEN
     return name if exact else f"{name[: _LONGEST - 9].rstrip('-._')}-{digest([settings, seed])}"
 
 

@@ -6,10 +6,14 @@ import io
 import shutil
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from jactrain.errors import RunError
 from jactrain.files import UNFINISHED, reachable, sync_folder
+
+# What zipfile makes of bytes that were changed on the way.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, RuntimeError)
 
 
 def packed(folder: Path) -> bytes | None:
@@ -17,7 +21,9 @@ def packed(folder: Path) -> bytes | None:
     if not folder.is_dir():
         return None
     parcel = io.BytesIO()
-    with zipfile.ZipFile(parcel, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+    with zipfile.ZipFile(
+        parcel, "w", zipfile.ZIP_DEFLATED, compresslevel=1, strict_timestamps=False
+    ) as archive:
         for path in sorted(folder.rglob("*")):
             if path.is_file() and not path.name.startswith((UNFINISHED, ".")):
                 archive.write(path, path.relative_to(folder).as_posix())
@@ -47,7 +53,9 @@ def unpacked(parcel: bytes, folder: Path) -> None:
                 shutil.rmtree(old, ignore_errors=True)
             else:
                 unfinished.rename(folder)
-        except zipfile.BadZipFile as error:
+        except (*_DAMAGED, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of the parcel
+                raise
             raise RunError(
                 f"{folder.name} came back damaged: {error}; it is trained again next time"
             ) from None

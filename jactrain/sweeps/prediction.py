@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from time import perf_counter
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 from jactrain.config.build import build, check
 from jactrain.data.base import Classification
 from jactrain.data.preparation import most_kept
+from jactrain.errors import DivergedError
 from jactrain.sweeps.cells import Cell
 from jactrain.training.state import TrainingState
 from jactrain.training.trainer import train
@@ -78,6 +80,7 @@ def probe(cells: Sequence[Cell], predicted: Sequence[Prediction]) -> Probe:
     overhead = perf_counter() - start
     state = TrainingState.start(experiment)
     begun = perf_counter()
-    train(experiment, state, stop=lambda: perf_counter() - begun > _PROBE)
-    rate = state.multiply_adds / max(state.seconds, 1e-9)
+    with suppress(DivergedError):  # which takes as long
+        train(experiment, state, stop=lambda: perf_counter() - begun > _PROBE)
+    rate = max(state.multiply_adds, 1) / max(state.seconds, 1e-9)
     return Probe(cell.name, max(rate, 1e-9), overhead)

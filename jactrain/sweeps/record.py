@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from jactrain.config.files import load_config
 from jactrain.config.resolved import resolved
 from jactrain.errors import RunError, UsageError
 from jactrain.files import as_json, write_bytes, write_text
 from jactrain.runs.configuration import configuration_of
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.resume import differing
-from jactrain.sweeps.cells import Cell, Sweep
+from jactrain.sweeps.cells import Cell, Sweep, digest
 from jactrain.sweeps.folder import SweepFolder, set_aside
 
 SCHEMA_VERSION = 1
@@ -28,7 +29,7 @@ def write_cells(folder: SweepFolder, sweep: Sweep, cells: Iterable[Cell]) -> Non
         "schema_version": SCHEMA_VERSION,
         "kind": "sweep",
         "name": sweep.name,
-        "command": f"jactrain sweep {shlex.quote(str(sweep.path))}",
+        "command": command(sweep, folder.path.parent),
         "factors": sweep.factors,
         "cells": [
             {"name": cell.name, "seed": cell.seed, "settings": cell.settings, "digest": cell.digest}
@@ -44,6 +45,12 @@ def write_cells(folder: SweepFolder, sweep: Sweep, cells: Iterable[Cell]) -> Non
         }
     write_bytes(folder.experiment, sweep.document.data)
     write_text(folder.cells, as_json(facts) + "\n")
+
+
+def command(sweep: Sweep, runs: Path) -> str:
+    """Return what to type to train the cells again."""
+    options = "" if runs == Path("runs") else f" --runs {shlex.quote(str(runs))}"
+    return f"jactrain sweep {shlex.quote(str(sweep.path))}{options}"
 
 
 def recorded_digests(folder: SweepFolder) -> dict[str, str]:
@@ -69,11 +76,11 @@ def settle_changes(folder: SweepFolder, cells: Sequence[Cell], update: bool, pat
     something to change and that was not asked for.
     """
     before = recorded_digests(folder)
-    if not before:
-        return []
     now = {cell.name: cell for cell in cells}
-    other = [cell for name, cell in now.items() if name in before and before[name] != cell.digest]
-    new = [name for name in now if name not in before]
+    # A cell that the file has not had lately may have been trained from an older one.
+    trained = {name: _digest_of(folder.run(name)) for name in now if name not in before}
+    other = [cell for name, cell in now.items() if (before | trained)[name] not in (cell.digest, "")]
+    new = [name for name in now if name not in before] if before else []
     gone = [name for name in before if name not in now]
     changes = [_listed(len(new), "new", new), _listed(len(gone), "no longer there", gone)]
     changes += [_difference(folder.run(cell.name), cell) for cell in other[:_SHOWN_CHANGES]]
@@ -91,6 +98,16 @@ def settle_changes(folder: SweepFolder, cells: Sequence[Cell], update: bool, pat
         if folder.run(cell.name).path.exists():
             set_aside(folder.run(cell.name))
     return changes
+
+
+def _digest_of(directory: RunDirectory) -> str:
+    """Return what stands for the configuration that a run was given, as a cell's; "" where it has none."""
+    if not directory.path.exists():
+        return ""
+    try:
+        return digest(load_config(directory.config))
+    except UsageError:
+        return "unknown"
 
 
 def _listed(number: int, what: str, names: Sequence[str]) -> str:

@@ -43,6 +43,15 @@ def row(cell: Cell, directory: RunDirectory) -> dict[str, Any]:
     return found
 
 
+def kept_metrics(directory: RunDirectory) -> dict[str, Any]:
+    """Return the metrics of the weights that a run keeps: of its best epoch, where it stopped early."""
+    try:
+        kept = json.loads(directory.meta.read_text(encoding="utf-8"))["kept_epoch"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
+    return next((line for line in _lines(directory.metrics) if line.get("epoch") == kept), {})
+
+
 def rows(cells: Iterable[Cell], folder: SweepFolder) -> list[dict[str, Any]]:
     """Return the rows of `cells`, in their order."""
     return [row(cell, folder.run(cell.name)) for cell in cells]

@@ -6,19 +6,22 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from jactrain.config.build import check
 from jactrain.config.files import located
 from jactrain.config.resolved import resolved
-from jactrain.errors import UnsupportedError, UsageError
+from jactrain.errors import ConfigurationError, UnsupportedError, UsageError
 from jactrain.sweeps.cells import Cell, Sweep
 from jactrain.sweeps.folder import Status, SweepFolder, set_aside, standing
 from jactrain.sweeps.models import Optuna, Range
 from jactrain.sweeps.record import recorded_digests, write_cells
-from jactrain.sweeps.results import row
+from jactrain.sweeps.results import kept_metrics
 from jactrain.sweeps.source import Manner, Source
 from jactrain.sweeps.task import CellTask, Outcome, Trial
 from jactrain.sweeps.variation import Settings, Value
 
+_QUESTION = "question"  # where a study keeps what is searched for, and over what
 _SETTINGS = "settings"  # where a trial keeps what its cell was given, as YAML has it
 
 
@@ -45,9 +48,15 @@ def opened(journal: str, name: str, after: int, options: Optuna | None = None) -
         storage=storage,
         load_if_exists=True,
         direction="maximize" if options.maximizes else "minimize",
-        sampler=optuna.samplers.TPESampler(seed=options.seed),
         pruner=pruner,
     )
+
+
+def _sampler(seed: int, number: int) -> Any:
+    """Return what draws trial `number`: the same, whether the search was interrupted before it or not."""
+    from optuna.samplers import TPESampler
+
+    return TPESampler(seed=int(np.random.SeedSequence([seed, number]).generate_state(1)[0]))
 
 
 class Searched(Source):
@@ -63,7 +72,9 @@ class Searched(Source):
         self._study = opened(
             str(folder.journal.resolve()), read.name, search.optuna.pruning_after, search.optuna
         )
+        _require_comparable(self._study, search.optuna, self._over, read)
         self._cells: dict[int, Cell] = {}
+        self._again: set[int] = set()  # trained anew after the study was told that they failed
         self._waiting: list[int] = []
         self._notes: list[str] = []
         for trial in self._study.get_trials(deepcopy=False):
@@ -79,10 +90,13 @@ class Searched(Source):
 
     def _take(self, trial: Any) -> None:
         """Take up a trial of the journal: to be trained, gone on with, or told of, if it was not."""
-        if _SETTINGS not in trial.user_attrs:  # the process ended between asking and naming it
-            self._study.tell(trial.number, state=_state("FAIL"))
+        cell = None
+        if _SETTINGS in trial.user_attrs:  # else the process ended between asking and naming it
+            cell = self._cell(trial.number, json.loads(trial.user_attrs[_SETTINGS]))
+        if cell is None:
+            if not trial.state.is_finished():
+                self._study.tell(trial.number, state=_state("FAIL"))
             return
-        cell = self._cell(trial.number, json.loads(trial.user_attrs[_SETTINGS]))
         self._cells[trial.number] = cell
         directory = self._folder.run(cell.name)
         status = standing(directory).status
@@ -91,6 +105,8 @@ class Searched(Source):
             status = Status.NOT_BEGUN
         if status.is_to_do:
             self._waiting.append(trial.number)
+            if trial.state.is_finished():
+                self._again.add(trial.number)
         elif not trial.state.is_finished():
             self._tell(trial.number, status)
 
@@ -98,11 +114,24 @@ class Searched(Source):
         """Yield what is to be trained; what is yielded next depends on what was told until then."""
         for number in self._waiting:
             yield (self._task(number),)
+        impossible = 0
         while len(self._cells) < self.cells:
+            asked = len(self._study.get_trials(deepcopy=False))
+            self._study.sampler = _sampler(self._options.seed, asked)
             trial = self._study.ask()
             values = {key: _suggested(trial, key, each) for key, each in self._over.items()}
             trial.set_user_attr(_SETTINGS, json.dumps(values))
-            self._cells[trial.number] = self._cell(trial.number, values)
+            cell = self._cell(trial.number, values)
+            if cell is None:
+                self._study.tell(trial.number, state=_state("FAIL"))
+                impossible += 1
+                if impossible > self.cells:
+                    raise UsageError(
+                        f"{impossible} times the search drew settings that no training can have, such as "
+                        f"{json.dumps(values)}; narrow random.over"
+                    )
+                continue
+            self._cells[trial.number] = cell
             write_cells(self._folder, self._read, self.known)
             yield (self._task(trial.number),)
 
@@ -113,33 +142,39 @@ class Searched(Source):
             self._tell(number, outcome.status)
 
     def _tell(self, number: int, status: Status) -> None:
-        cell = self._cells[number]
-        found = row(cell, self._folder.run(cell.name))
-        value = found.get(f"final_{self._options.metric}")
-        if status is Status.FINISHED and value is None:
-            names = ", ".join(name.removeprefix("final_") for name in found if name.startswith("final_"))
-            raise UsageError(
-                f"search.optuna.metric is {self._options.metric}, which these trainings do not have; they "
-                f"have {names}"
-            )
-        if status is Status.FINISHED:
+        value = kept_metrics(self._folder.run(self._cells[number].name)).get(self._options.metric)
+        has_value = status is Status.FINISHED and isinstance(value, int | float)  # null: it is not finite
+        if number in self._again:
+            if has_value:
+                self._add(number, value)
+        elif has_value:
             self._study.tell(number, value, skip_if_finished=True)
         else:
             state = _state("PRUNED" if status is Status.PRUNED else "FAIL")
             self._study.tell(number, state=state, skip_if_finished=True)
 
-    def _cell(self, number: int, values: dict[str, Any]) -> Cell:
-        """Return the cell of a trial; ConfigurationError where its settings are none."""
+    def _add(self, number: int, value: Any) -> None:
+        """Tell the study what came of a trial the second time; what it was told cannot be changed."""
+        from optuna.trial import create_trial
+
+        old = self._study.get_trials(deepcopy=False)[number]
+        self._study.add_trial(create_trial(params=old.params, distributions=old.distributions, value=value))
+
+    def _cell(self, number: int, values: dict[str, Any]) -> Cell | None:
+        """Return the cell of a trial; None where no training can have its settings together."""
         given: Settings = {key: Value(value, ("random", "over", key)) for key, value in values.items()}
-        cell, document = self._read.cell(f"trial-{number:04}", given, self._read.seeds[0])
-        with located(document):
-            check(cell.config, to_train=True)
+        try:
+            cell, document = self._read.cell(f"trial-{number:04}", given, self._read.seeds[0])
+            with located(document):
+                check(cell.config, to_train=True)
+        except ConfigurationError:
+            return None
         return cell
 
     def _task(self, number: int) -> CellTask:
         cell = self._cells[number]
         trial = None
-        if not self._manner.brought_back:  # workers elsewhere have no journal
+        if not self._manner.brought_back and number not in self._again:  # workers elsewhere have no journal
             trial = Trial(
                 str(self._folder.journal.resolve()),
                 self._read.name,
@@ -161,6 +196,18 @@ def _require_same(read: Sweep, folder: SweepFolder, manner: Manner) -> None:
             "was). To keep both, give the file another name; to go on with the trials that there are, say "
             "--update"
         )
+
+
+def _require_comparable(study: Any, options: Optuna, over: dict[str, Range], read: Sweep) -> None:
+    """Raise UsageError where the trials of `study` were drawn or judged in another way."""
+    kinds = {key: [next(iter(each.model_fields_set)), each.choice] for key, each in over.items()}
+    now = json.dumps([options.metric, options.maximizes, kinds])
+    if study.user_attrs.setdefault(_QUESTION, now) != now:
+        raise UsageError(
+            f"{read.path} searches by another metric, in another direction or over other choices than the "
+            "trials that there are; give the file another name"
+        )
+    study.set_user_attr(_QUESTION, now)
 
 
 def _suggested(trial: Any, key: str, each: Range) -> Any:

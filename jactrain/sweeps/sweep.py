@@ -179,9 +179,12 @@ class _Crew:
         except Exception as error:  # whatever a library says of a worker that is gone
             outcomes = [failure(cell, error) for cell in cells]
         for cell, outcome in zip(cells, outcomes, strict=True):
-            if outcome.parcel is not None:
-                unpacked(outcome.parcel, Path(cell.folder))
             kept = outcome._replace(parcel=None)
+            if outcome.parcel is not None:
+                try:
+                    unpacked(outcome.parcel, Path(cell.folder))
+                except RunError as error:
+                    kept = failure(cell, error)
             self.outcomes.append(kept)
             self._source.learn(kept)
             self._listener.on_outcome(kept)

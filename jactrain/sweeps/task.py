@@ -7,14 +7,17 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jactrain
 from jactrain.config.models import Config
+from jactrain.config.resolved import as_yaml, resolved_yaml
 from jactrain.errors import BusyError, CheckpointError, PrunedError, RunError, UsageError
 from jactrain.files import write_text
+from jactrain.runs.checkpoints import checkpoints_of
+from jactrain.runs.configuration import configuration_of
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.resume import resume
 from jactrain.runs.run import run
@@ -22,6 +25,8 @@ from jactrain.runs.session import RunListener, RunResult, now, write_meta
 from jactrain.runs.together import train_together
 from jactrain.sweeps.folder import Standing, Status, set_aside, standing
 from jactrain.sweeps.parcel import packed, unpacked
+
+_ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 
 class CellTask(NamedTuple):
@@ -105,15 +110,23 @@ def train_cells(task: Task) -> list[Outcome]:
 def _prepare(task: Task) -> None:
     """Make this process one of the sweep: its threads, its plug-ins, and what it calls itself in records."""
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(task.threads)
-    if task.threads == 1 and "jax" not in sys.modules:
-        flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
+    _limit_threads(task.threads)  # NumPy is here already, and has read no variable
+    flags = os.environ.get("XLA_FLAGS", "")
+    if task.threads == 1 and "jax" not in sys.modules and _ONE_THREAD not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {_ONE_THREAD}".strip()
     if task.arguments:
         sys.argv = list(task.arguments)
     for module in task.plugins:
         if "" not in sys.path:
             sys.path.insert(0, "")
         importlib.import_module(module)
+
+
+@cache
+def _limit_threads(threads: int) -> None:
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(threads, user_api="blas")
 
 
 def _train(cells: Sequence[CellTask], together: bool) -> list[Outcome]:
@@ -137,11 +150,23 @@ def _train_cell(cell: CellTask) -> RunResult:
             raise
         except CheckpointError:
             set_aside(directory)
-        except RunError:
-            if standing(directory).status is not Status.KILLED:
-                raise
-            set_aside(directory)  # it keeps no checkpoints: what was trained cannot be gone on with
-    return run(config, folder=directory.path, listeners=listeners)
+        except UsageError:
+            if _can_be_gone_on_with(directory):
+                raise  # something else is in the way, which can be mended
+            set_aside(directory)
+    given = resolved_yaml(config).encode()
+    return run(config, folder=directory.path, given=given, listeners=listeners)
+
+
+def _can_be_gone_on_with(directory: RunDirectory) -> bool:
+    """Return whether the run has a checkpoint, or nothing that one would be needed for, and can be read."""
+    try:
+        config = configuration_of(RunDirectory.open(directory.path))
+    except UsageError:
+        return False
+    if checkpoints_of(directory):
+        return True
+    return config.training.checkpoints is not None and not directory.weights.exists()
 
 
 def _end_of(job: Callable[[], RunResult]) -> RunResult | BaseException:
@@ -168,21 +193,22 @@ def _outcome(cell: CellTask, error: BaseException | None) -> Outcome:
         return Outcome(cell.name, Status.NOT_BEGUN)
     if error is not None and not directory.path.exists():
         _record_failure(cell, directory, error)
-    if error is not None and standing(directory).status is Status.FINISHED:  # it could not be trained on
-        return Outcome(cell.name, Status.FAILED, str(error))
     found = standing(directory)
+    if error is not None and found.status is Status.FINISHED:  # it could not be trained on
+        return Outcome(cell.name, Status.FAILED, str(error))
+    if found.status.is_to_do and isinstance(error, Exception):  # it could not be gone on with
+        return Outcome(cell.name, found.status, str(error) or type(error).__name__)
     return Outcome(cell.name, found.status, found.reason)
 
 
 def _record_failure(cell: CellTask, directory: RunDirectory, error: BaseException) -> None:
     """Leave a folder that says why a training could not even begin."""
     reason = str(error) or type(error).__name__
-    config = Config.model_validate(cell.config)
+    text = as_yaml(cell.config)  # which this worker may be unable to read: it lacks a file, or a plug-in
 
     def fill(unfinished: RunDirectory) -> None:
-        from jactrain.config.resolved import resolved_yaml
-
-        write_text(unfinished.resolved_config, resolved_yaml(config))
+        write_text(unfinished.resolved_config, text)
+        write_text(unfinished.config, text)
         write_meta(unfinished, {"name": cell.name, "started": now()}, "failed", reason)
 
     try:
@@ -194,6 +220,8 @@ def _record_failure(cell: CellTask, directory: RunDirectory, error: BaseExceptio
 def failure(cell: CellTask, error: BaseException) -> Outcome:
     """Return the outcome of a cell whose worker is gone, or could not do anything."""
     found: Standing = standing(RunDirectory(Path(cell.folder)))
-    if found.status is Status.FINISHED:
+    if isinstance(error, InterruptedError):  # it was not handed over any more
+        return Outcome(cell.name, found.status)
+    if not found.status.is_to_do and found.status is not Status.TRAINED_NOW:
         return Outcome(cell.name, found.status, found.reason)
     return Outcome(cell.name, Status.KILLED, str(error) or type(error).__name__)

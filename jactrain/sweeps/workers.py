@@ -12,6 +12,7 @@ import os
 import queue
 import signal
 import threading
+import time
 from abc import ABC, abstractmethod
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -22,6 +23,8 @@ from jactrain.errors import UnsupportedError, UsageError
 from jactrain.sweeps.task import Outcome, Task, train_cells
 
 _TIMEOUT = 10  # seconds to wait for a scheduler
+_LAST = 30.0  # seconds that a training has to stop in, when its sweep was killed
+_WATCH = 1.0  # seconds between two looks of a process at whether its parent is there
 
 
 class Workers(ABC):
@@ -96,18 +99,16 @@ class _Process:
 
     def __init__(self) -> None:
         self._executor: Any = None
-        self._pid: int | None = None
         self._lock = threading.Lock()
         self._stopped = False
 
     def do(self, task: Task) -> list[Outcome]:
         """Return what `train_cells` does there."""
-        with self._lock:
-            if self._stopped:
-                raise InterruptedError("the sweep was stopped")
-            if self._executor is None:
-                self._executor, self._pid = _started()
-            future = self._executor.submit(train_cells, task)
+        try:
+            future = self._submitted(task)
+        except BrokenExecutor:  # it was killed when it had nothing to do
+            self._forget()
+            future = self._submitted(task)
         try:
             outcomes: list[Outcome] = future.result()
         except BrokenExecutor:
@@ -115,9 +116,17 @@ class _Process:
             raise
         return outcomes
 
+    def _submitted(self, task: Task) -> Any:
+        with self._lock:
+            if self._stopped:
+                raise InterruptedError("the sweep was stopped")
+            if self._executor is None:
+                self._executor = _started()
+            return self._executor.submit(train_cells, task)
+
     def _forget(self) -> None:
         with self._lock:
-            self._executor, executor, self._pid = None, self._executor, None
+            self._executor, executor = None, self._executor
         if executor is not None:
             executor.shutdown(wait=False, kill_workers=True)
 
@@ -125,9 +134,10 @@ class _Process:
         """Begin no other task, and have the training of the one that runs stop."""
         with self._lock:
             self._stopped = True
-            if self._pid is not None:
+            # Its number is asked for now: loky replaces a process that takes more and more memory.
+            for pid in list(self._executor._processes) if self._executor is not None else ():
                 with suppress(ProcessLookupError):
-                    os.kill(self._pid, signal.SIGTERM)
+                    os.kill(pid, signal.SIGTERM)
 
     def end(self) -> None:
         """Kill the process."""
@@ -135,17 +145,33 @@ class _Process:
         self._forget()
 
 
-def _started() -> tuple[Any, int]:
-    """Return a pool of one process, and its number."""
+def _started() -> Any:
+    """Return a pool of one process, which is ready."""
     from joblib.externals.loky import ProcessPoolExecutor
 
-    executor = ProcessPoolExecutor(1, initializer=_ignore_interrupts)
-    return executor, executor.submit(os.getpid).result()
+    executor = ProcessPoolExecutor(1, initializer=_begin, initargs=(os.getpid(),))
+    executor.submit(os.getpid).result()
+    return executor
 
 
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C, which every process at a terminal gets, to the one that began the sweep."""
+def _begin(parent: int) -> None:
+    """Make a process one of the sweep that `parent` trains.
+
+    Ctrl-C, which every process at a terminal gets, is left to the parent. SIGTERM ends what is not yet, or no
+    longer, a training as an exception, so that its outcome is still told.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """Stop the training of this process, with a checkpoint, and the process, where `parent` was killed."""
+    while os.getppid() == parent:
+        time.sleep(_WATCH)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_LAST)
+    os._exit(1)
 
 
 class DaskWorkers(Workers):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from jactrain.arrays import Array
-from jactrain.data.base import Classification
+from jactrain.data.base import Classification, Task
 from jactrain.training.experiment import Experiment, Part
 
 # Examples evaluated at once, so that memory does not grow with the data.
@@ -41,6 +41,13 @@ def evaluate(
     varies = bool((spread > 0).all())
     scores["r2"] = float((1 - (error * error).sum(0) / spread).mean()) if varies else None
     return scores
+
+
+def metric_names(task: Task, validation: bool) -> list[str]:
+    """Return what the metrics of a training are called, of which `validation` says if there is that part."""
+    scores = ("loss", "accuracy") if isinstance(task, Classification) else ("loss", "rmse", "r2")
+    parts = ("train", "validation") if validation else ("train",)
+    return [f"{part}_{score}" for part in parts for score in scores]
 
 
 def outputs_and_losses(experiment: Experiment, parameters: Array, part: Part) -> tuple[Array, Array]:
