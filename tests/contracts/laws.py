@@ -269,6 +269,22 @@ def _arrays(residual: Any) -> list[Any]:
     return [residual] if isinstance(residual, np.ndarray) else []
 
 
+def kept_is_held(case: LayerCase, dtype: Any) -> None:
+    """The residual holds what `kept` says, from which memory is predicted: the noise is not among it."""
+    point = point_of(case, dtype)
+    given = [noise for _, noise in leaves(point.noise)]
+    held = [array for array in _arrays(point.residual) if array.ndim and not _is_one_of(array, given)]
+    ends = [_is_one_of(end, held) for end in (point.x, point.y)]
+    between = {id(array): array.size for array in held if not _is_one_of(array, [point.x, point.y])}
+    found = (*ends, sum(between.values()) // case.examples)
+    declared = tuple(case.layer.kept(case.input_shape))
+    assert found == declared, f"{case.name}: kept is held: {found}, not {declared}"
+
+
+def _is_one_of(array: Any, arrays: list[Any]) -> bool:
+    return any(array is other for other in arrays)
+
+
 def dtype_preserved(case: LayerCase, dtype: Any) -> None:
     """Values, residuals and products have the dtype of the inputs: a float64 constant would promote them."""
     point = point_of(case, dtype)
@@ -460,6 +476,7 @@ LAYER_LAWS = (
     shapes,
     dtype_preserved,
     inputs_unmodified,
+    kept_is_held,
     cost_is_counted,
 )
 # Those that hold in float32 too; the others are about more digits than it has, or about no digits at all.
