@@ -206,6 +206,19 @@ def networks_stacked_are_apart(case: LayerCase, dtype: Any) -> None:
                 require(case, "networks stacked are apart", product, row(rows[product]), got, dtype)
 
 
+def a_stack_of_one_broadcasts(case: LayerCase, dtype: Any) -> None:
+    """One vector gives with K networks what it gives with each: `K` times itself in a stack."""
+    point = point_of(case, dtype, STACK)
+    for product in point.products:
+        one = map_tree(lambda leaf: leaf[:1], point.stack_for(product))
+        many = map_tree(lambda leaf: np.concatenate([leaf] * STACK), one)
+        expected = point.apply(product, many)
+        got = map_tree(
+            lambda leaf: np.broadcast_to(leaf, (STACK, *leaf.shape[1:])), point.apply(product, one)
+        )
+        require(case, "a stack of one broadcasts", product, got, expected, dtype)
+
+
 def complex_step(case: LayerCase, dtype: Any = np.float64) -> None:
     """`jvp` and `parameter_jvp` are `Im f(· + i h ·̇) / h`."""
     point = point_of(case, np.float64)
@@ -469,6 +482,7 @@ LAYER_LAWS = (
     entry_is_forward,
     moved_is_forward,
     networks_stacked_are_apart,
+    a_stack_of_one_broadcasts,
     stacked_is_apart,
     linear_in_the_stack,
     central_difference,

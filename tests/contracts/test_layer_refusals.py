@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from jactrain.errors import ShapeError
 from jactrain.layers import layers
@@ -55,6 +56,11 @@ def test_a_layer_within_layers_is_named_by_its_path():
 def test_a_linear_layer_without_units_is_refused():
     with pytest.raises(ShapeError, match="linear has no `units`; only the network's last layer may leave"):
         Linear().output_shape((3,))
+
+
+def test_a_residual_block_without_layers_is_refused():
+    with pytest.raises(ValidationError, match="at least 1 item"):
+        layers.resolve(residual())
 
 
 def test_shapes_are_those_in_front_of_every_layer_and_behind_the_last():
