@@ -5,12 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from jactrain.agreement.derivative import derivative_of
+from jactrain.agreement.derivative import Derivative, derivative_of
 from jactrain.agreement.differences import noise_floor
+from jactrain.agreement.examination import Examination
 from jactrain.agreement.rounding import allowed, norm, reason, shaken_by, spread, terms_of
 from jactrain.agreement.shaken import ShakenArray, Shaker
 from jactrain.agreement.tolerance import Tolerance, Uncertainty
 from jactrain.layers import layers
+from jactrain.layers.base import Placed
 from jactrain.linearization import Work
 from jactrain.losses import losses
 from jactrain.modes import modes
@@ -278,3 +280,24 @@ def test_rounding_moves_an_estimate_from_values_by_the_spread_of_the_losses_over
         expected = 4 * EPSILON * math.sqrt(tolerance.terms) * norm(tolerance.spread.losses) / 6 / step
         assert moved == pytest.approx(expected, rel=1e-12)
     assert tolerance.of_draws(modes.resolve("random_forward")) == 0
+
+
+# --------------------------------------------------------------------------------- analytic extensions
+
+
+def test_complex_steps_may_differ_from_differences_by_twice_the_errors_of_both_or_a_hundredth():
+    layer = layers.resolve("tanh")
+    place = Placed("mine", layer, {}, np.zeros((1, 2, 3)), None)
+    examination = Examination(place, np.random.default_rng(0))
+    zeros, ones, all_apart = np.zeros((3, 2, 3)), np.ones((3, 2, 3)), np.ones((3, 2, 3), bool)
+
+    def allowed_for(values, of_truth, of_extension, apart=~all_apart):
+        extended = Derivative(values, of_extension, ~all_apart)
+        return examination.extension_error(extended, Derivative(values, of_truth, apart))
+
+    length = math.sqrt(18)
+    assert allowed_for(zeros, 3 * ones, zeros) == pytest.approx(2 * 3 * length)
+    assert allowed_for(zeros, 3 * ones, ones) == pytest.approx(2 * (3 + 1) * length)
+    assert allowed_for(5 * ones, 3e-9 * ones, zeros) == pytest.approx(0.05 * length)
+    assert allowed_for(5 * ones, 0.1 * ones, zeros) == pytest.approx(0.2 * length, rel=1e-6)
+    assert allowed_for(5 * ones, ones, 0.2 * ones, all_apart) == pytest.approx(0.4 * length)

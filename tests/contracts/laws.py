@@ -265,6 +265,18 @@ def per_example(case: LayerCase, dtype: Any) -> None:
         require(case, "per example", "parameter_vjp", got, point.apply("parameter_vjp", alone), dtype)
 
 
+def rows_are_outer_products(case: LayerCase, dtype: Any) -> None:
+    """The factors that `parameter_rows` gives are those of each example's row, parameter after parameter."""
+    point = point_of(case, dtype)
+    if not point.params:
+        return
+    q, r = case.layer.parameter_rows(np, point.params, point.residual, point.y_bar)
+    got = (q[:, :, None] * r[:, :, None, :]).reshape(STACK, case.examples, -1)
+    tree = point.apply("parameter_vjp", per_example=True)
+    rows = [leaf.reshape(STACK, case.examples, -1) for _, leaf in leaves(tree)]
+    require(case, "rows are outer products", "parameter_rows", got, np.concatenate(rows, axis=2), dtype)
+
+
 def inputs_unmodified(case: LayerCase, dtype: Any) -> None:
     """No rule writes into what it is given; a point's arrays are read-only, its residual is compared."""
     point = point_of(case, dtype)
@@ -478,6 +490,7 @@ LAYER_LAWS = (
     complex_step,
     adjoint,
     per_example,
+    rows_are_outer_products,
     perturbed_is_forward,
     entry_is_forward,
     moved_is_forward,

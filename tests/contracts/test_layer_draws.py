@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from jactrain.layers.dropout import Dropout
 from jactrain.layers.linear import Linear
@@ -59,3 +60,9 @@ def test_dropout_drops_a_share_of_the_entries_and_scales_the_others_up(rate):
     assert mask.shape == (200, 100)
     np.testing.assert_allclose(mask[mask != 0], 1 / (1 - rate), rtol=1e-15)
     assert abs((mask == 0).mean() - rate) <= 5 * np.sqrt(rate * (1 - rate) / mask.size)
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, 1.5])
+def test_dropout_of_all_entries_or_of_a_share_that_is_none_is_refused(rate):
+    with pytest.raises(ValidationError, match="rate"):
+        Dropout(rate=rate)
