@@ -11,6 +11,7 @@ named tuples and dataclasses, in modules that postpone them. Those that pydantic
 
 import ast
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -31,25 +32,43 @@ ROOT = Path(__file__).parents[2]
 LEAST = 0.9
 PROCESSES = int(os.environ.get("JOBS", "2"))
 LONGEST = 1800.0  # seconds, of all tests of a target; a single one may take 60, the slowest take 4
-# What to mutate, and the tests that are to notice, quick and telling ones first.
+_LAWS = "tests/contracts/test_mode_laws.py"
+# What to mutate, and the tests that are to notice: quick and telling ones first, each line by itself.
 TARGETS = {
-    "jactrain/training/checkpoint.py": "tests/training/test_checkpoint.py",
-    "jactrain/layers": "tests/contracts/test_layer_laws.py tests/contracts/test_layer_defaults.py "
-    "tests/contracts/test_kinks.py tests/contracts/test_tails.py tests/contracts/test_single_entries.py "
-    "tests/contracts/test_pieces.py tests/contracts/test_planted_faults.py "
-    "tests/contracts/test_jax_reference.py",
-    "jactrain/modes": "tests/modes/test_gradients.py tests/modes/test_mixed_and_auto.py "
-    "tests/modes/test_checkpoints.py tests/contracts/test_mode_laws.py tests/modes/test_estimators.py "
-    "tests/contracts/test_pieces.py tests/contracts/test_memory.py",
-    "jactrain/agreement": "tests/agreement/test_verdicts.py tests/agreement/test_compare.py "
-    "tests/agreement/test_monitor.py tests/agreement/test_wrong_rules_are_named.py "
-    "tests/agreement/test_sensitivity.py tests/agreement/test_hard_cases.py",
+    "jactrain/training/checkpoint.py": ["tests/training/test_checkpoint.py"],
+    "jactrain/layers": [
+        "tests/contracts/test_layer_*.py tests/contracts/test_kinks.py tests/contracts/test_tails.py "
+        "tests/contracts/test_single_entries.py tests/contracts/test_pieces.py",
+        "tests/contracts/test_planted_faults.py tests/contracts/test_memory.py",
+        "tests/contracts/test_jax_reference.py",
+    ],
+    "jactrain/modes": [
+        "tests/modes --deselect tests/modes/test_estimators.py",
+        f"{_LAWS}::test_work_is_what_was_planned_and_results_have_the_form_of_the_parameters "
+        f"{_LAWS}::test_every_exact_mode_equals_every_other",
+        f"tests/modes/test_estimators.py {_LAWS}",
+        "tests/contracts/test_memory.py",
+    ],
+    "jactrain/agreement": [
+        "tests/agreement/test_findings.py tests/agreement/test_bounds.py tests/agreement/test_compare.py "
+        "tests/agreement/test_sharpness.py",
+        "tests/agreement/test_verdicts.py tests/agreement/test_monitor.py",
+        "tests/agreement/test_wrong_rules_are_named.py",
+        "tests/agreement/test_sensitivity.py tests/agreement/test_hard_cases.py",
+    ],
 }
 # What JAX traces is the same code again, compiled for a long time.
 _PYTEST = (
     "{python} -m pytest -q -x -p no:cacheprovider -k 'not traced' "
     "-o faulthandler_timeout=60 -o faulthandler_exit_on_timeout=true {tests}"
 )
+
+
+def command_of(tests: list[str]) -> str:
+    """Return the command that runs `tests`, line after line until one fails."""
+    return shlex.join(
+        ["sh", "-c", " && ".join(_PYTEST.format(python=sys.executable, tests=line) for line in tests)]
+    )
 
 
 def mutations(target: str) -> list[MutationSpec]:
@@ -112,14 +131,14 @@ def _tried(mutation: MutationSpec, command: str) -> WorkResult:
     return mutate_and_test([mutation], command, LONGEST)
 
 
-def noticed(target: str, tests: str, sample: int | None) -> tuple[int, int]:
+def noticed(target: str, tests: list[str], sample: int | None) -> tuple[int, int]:
     """Print the mutations of `target` that tests do not notice; return how many they do, of how many."""
     every = mutations(target)
     chosen = every
     if sample is not None and sample < len(every):
         places = np.random.default_rng(0).choice(len(every), sample, replace=False)
         chosen = [every[place] for place in places]
-    command = _PYTEST.format(python=sys.executable, tests=tests)
+    command = command_of(tests)
     lived = 0
     with (
         tempfile.TemporaryDirectory() as folder,
