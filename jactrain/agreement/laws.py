@@ -49,9 +49,7 @@ def _stacked(e: Examination, layer: Layer, product: str, stack: Tree, whole: Tre
         pairs = zip(leaves(got), leaves(whole), strict=True)
         both = [(e.formed(left, count, *right.shape[1:]), right[places]) for (_, left), (_, right) in pairs]
         left, right = (np.concatenate([side.ravel() for side in sides]) for sides in zip(*both, strict=True))
-        key = None if product != Product.PARAMETER_JVP else "all"
-        level = e.level(product, stack, key)
-        allowed = 2 * math.sqrt(count) * e.rounded(level)
+        allowed = 2 * math.sqrt(count) * e.rounded(e.level(product, stack))
         yield Sides(product, "stacked apart", left, right, allowed, e.reason())
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from jactrain.arrays import Array, Namespace, Path, Shape, Tree
+from jactrain.arrays import Array, Namespace, Path, Shape, Tree, size_of
 from jactrain.errors import ShapeError
 from jactrain.layers.base import Cost, Kept, Layer, PerturbationCost, Placed, Product, layers
 from jactrain.layers.chain import Chain, LayerList
@@ -60,8 +60,10 @@ class Residual(Layer):
         return self.body.cost(input_shape)
 
     def kept(self, input_shape: Shape) -> Kept:
-        """Return that of the layers within; the sum is not among it."""
-        return self.body.kept(input_shape)._replace(output=False)
+        """Return that of the layers within; an output that they keep is not the block's, which is a sum."""
+        kept = self.body.kept(input_shape)
+        own = size_of(input_shape) if kept.output else 0
+        return Kept(kept.input, output=False, further=kept.further + own)
 
     def forward(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> tuple[Array, Any]:
         """Return `f(x) + x`."""

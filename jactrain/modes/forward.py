@@ -17,12 +17,14 @@ from jactrain.modes.memory import (
     evaluated_entries,
     memory_bound,
     pushed_entries,
+    require_within,
     stack_width,
 )
 from jactrain.network import Link
 from jactrain.objective import Batch, Linearization, Objective
 
 SeedKind: TypeAlias = Literal["outputs", "parameters"]
+_ADVICE = "raise it, or take smaller batches"
 
 
 class Seeds(NamedTuple):
@@ -82,11 +84,16 @@ class Forward(Mode):
         unit = examples * dtype.itemsize
         evaluated = evaluated_entries(objective) * unit
         ends = 2 * network.size * dtype.itemsize
-        fixed = ends + network.kept_entries(0, len(network.links)) * unit
-        widest = pushed_entries(objective, network.first_parametric) * unit
-        streamed = self.memory is not None and self.memory < fixed + max(evaluated, widest)
-        if streamed:
-            fixed = ends + 2 * evaluated
+        kept = network.kept_entries(0, len(network.links)) * unit
+        widest = max(
+            self._tangent_bytes(objective, position, unit, dtype.itemsize)
+            for position, link in enumerate(network.links)
+            if link.layout.size
+        )
+        whole, streaming = ends + kept + max(evaluated, widest), ends + 2 * evaluated + widest
+        require_within(self.memory, min(whole, streaming), _ADVICE)
+        streamed = self.memory is not None and self.memory < whole
+        fixed = ends + (2 * evaluated if streamed else kept)
         chunks = self._chunks(objective, unit, dtype.itemsize, fixed)
         stacks = max(_stack_bytes(objective, chunk, unit, dtype.itemsize) for chunk in chunks)
         return Decision(
@@ -118,7 +125,6 @@ class Forward(Mode):
 
     def _chunks(self, objective: Objective, unit: int, itemsize: int, fixed: int) -> list[Chunk]:
         """Return chunks of consecutive seeds; `unit` is the bytes of one entry of every example."""
-        advice = "raise it, or take smaller batches"
         chunks: list[Chunk] = []
         room = 0
         for position, link in enumerate(objective.links):
@@ -126,10 +132,8 @@ class Forward(Mode):
                 continue
             kind = self._kind(link)
             count = link.output_size if kind == "outputs" else link.layout.size
-            each = unit * pushed_entries(objective, position, kind == "outputs")
-            if kind == "parameters":  # the rows of the identity
-                each += link.layout.size * itemsize
-            width = stack_width(self.memory, fixed, each, advice)
+            each = self._tangent_bytes(objective, position, unit, itemsize)
+            width = stack_width(self.memory, fixed, each, _ADVICE)
             start = 0
             if chunks and self.memory is None and 0 < room <= width:
                 start = min(room, count)
@@ -139,6 +143,13 @@ class Forward(Mode):
                 chunks.append((Seeds(position, kind, start + first, start + stop),))
                 room = width - (stop - first)
         return chunks
+
+    def _tangent_bytes(self, objective: Objective, position: int, unit: int, itemsize: int) -> int:
+        """Return the bytes alive while one tangent is pushed from a link on, and its row of the identity."""
+        link = objective.links[position]
+        kind = self._kind(link)
+        row = link.layout.size * itemsize if kind == "parameters" else 0
+        return unit * pushed_entries(objective, position, kind == "outputs") + row
 
     def _kind(self, link: Link) -> SeedKind:
         if self.seeds != "auto":

@@ -206,6 +206,19 @@ def networks_stacked_are_apart(case: LayerCase, dtype: Any) -> None:
                 require(case, "networks stacked are apart", product, row(rows[product]), got, dtype)
 
 
+def a_stack_of_one_broadcasts(case: LayerCase, dtype: Any) -> None:
+    """One vector gives with K networks what it gives with each: `K` times itself in a stack."""
+    point = point_of(case, dtype, STACK)
+    for product in point.products:
+        one = map_tree(lambda leaf: leaf[:1], point.stack_for(product))
+        many = map_tree(lambda leaf: np.concatenate([leaf] * STACK), one)
+        expected = point.apply(product, many)
+        got = map_tree(
+            lambda leaf: np.broadcast_to(leaf, (STACK, *leaf.shape[1:])), point.apply(product, one)
+        )
+        require(case, "a stack of one broadcasts", product, got, expected, dtype)
+
+
 def complex_step(case: LayerCase, dtype: Any = np.float64) -> None:
     """`jvp` and `parameter_jvp` are `Im f(· + i h ·̇) / h`."""
     point = point_of(case, np.float64)
@@ -252,6 +265,18 @@ def per_example(case: LayerCase, dtype: Any) -> None:
         require(case, "per example", "parameter_vjp", got, point.apply("parameter_vjp", alone), dtype)
 
 
+def rows_are_outer_products(case: LayerCase, dtype: Any) -> None:
+    """The factors that `parameter_rows` gives are those of each example's row, parameter after parameter."""
+    point = point_of(case, dtype)
+    if not point.params:
+        return
+    q, r = case.layer.parameter_rows(np, point.params, point.residual, point.y_bar)
+    got = (q[:, :, None] * r[:, :, None, :]).reshape(STACK, case.examples, -1)
+    tree = point.apply("parameter_vjp", per_example=True)
+    rows = [leaf.reshape(STACK, case.examples, -1) for _, leaf in leaves(tree)]
+    require(case, "rows are outer products", "parameter_rows", got, np.concatenate(rows, axis=2), dtype)
+
+
 def inputs_unmodified(case: LayerCase, dtype: Any) -> None:
     """No rule writes into what it is given; a point's arrays are read-only, its residual is compared."""
     point = point_of(case, dtype)
@@ -267,6 +292,22 @@ def _arrays(residual: Any) -> list[Any]:
     if isinstance(residual, list | tuple):
         return [array for part in residual for array in _arrays(part)]
     return [residual] if isinstance(residual, np.ndarray) else []
+
+
+def kept_is_held(case: LayerCase, dtype: Any) -> None:
+    """The residual holds what `kept` says, from which memory is predicted: the noise is not among it."""
+    point = point_of(case, dtype)
+    given = [noise for _, noise in leaves(point.noise)]
+    held = [array for array in _arrays(point.residual) if array.ndim and not _is_one_of(array, given)]
+    ends = [_is_one_of(end, held) for end in (point.x, point.y)]
+    between = {id(array): array.size for array in held if not _is_one_of(array, [point.x, point.y])}
+    found = (*ends, sum(between.values()) // case.examples)
+    declared = tuple(case.layer.kept(case.input_shape))
+    assert found == declared, f"{case.name}: kept is held: {found}, not {declared}"
+
+
+def _is_one_of(array: Any, arrays: list[Any]) -> bool:
+    return any(array is other for other in arrays)
 
 
 def dtype_preserved(case: LayerCase, dtype: Any) -> None:
@@ -449,10 +490,12 @@ LAYER_LAWS = (
     complex_step,
     adjoint,
     per_example,
+    rows_are_outer_products,
     perturbed_is_forward,
     entry_is_forward,
     moved_is_forward,
     networks_stacked_are_apart,
+    a_stack_of_one_broadcasts,
     stacked_is_apart,
     linear_in_the_stack,
     central_difference,
@@ -460,6 +503,7 @@ LAYER_LAWS = (
     shapes,
     dtype_preserved,
     inputs_unmodified,
+    kept_is_held,
     cost_is_counted,
 )
 # Those that hold in float32 too; the others are about more digits than it has, or about no digits at all.

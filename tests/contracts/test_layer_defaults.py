@@ -9,7 +9,7 @@ import pytest
 
 from jactrain.errors import ShapeError
 from jactrain.layers import layers
-from jactrain.layers.base import Elementwise, Layer, Moved
+from jactrain.layers.base import Elementwise, Layer, Moved, Product
 from jactrain.layers.chain import names_of
 from jactrain.layers.linear import Linear
 from jactrain.layers.residual import Residual
@@ -85,3 +85,28 @@ def test_names_of_many_layers_are_found_at_once() -> None:
     assert (names[0], names[-1]) == ("tanh_1", "tanh_40000")
     with pytest.raises(ShapeError, match="two layers are called tanh_2"):
         names_of([Tanh(name="tanh_2"), Tanh()])
+
+
+def test_a_layer_without_parameters_can_be_asked_for_their_products_and_one_with_them_must_define_them() -> (
+    None
+):
+    assert Tanh().products((3,)) == frozenset(Product)
+    assert Linear(units=2).products((3,)) == frozenset(Product)
+
+    class Half(Linear):
+        """A linear layer with half of its products."""
+
+        jvp = Layer.jvp
+        parameter_vjp = Layer.parameter_vjp
+
+    assert Half(units=2).products((3,)) == {Product.FORWARD, Product.VJP, Product.PARAMETER_JVP}
+    assert Residual(network=[Tanh(), Half(units=3)]).products((3,)) == Half(units=3).products((3,))
+
+
+def test_a_moved_weight_costs_its_layer_once_and_one_number_each() -> None:
+    assert Linear(units=2).perturbation_cost((3,), ("weight",)) == (6, 1)
+    scale: Layer = layers.resolve("scale")
+    assert scale.perturbation_cost((3,), ("weight",)) == (0, 3)
+    block = Residual(network=[Linear(units=4, name="a"), Tanh(), Linear(units=3, name="b")])
+    assert block.perturbation_cost((3,), ("a", "weight")) == (12, 1 + 4 + 12)
+    assert block.perturbation_cost((3,), ("b", "bias")) == (12 + 4 + 12, 1)

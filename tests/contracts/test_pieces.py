@@ -26,6 +26,8 @@ def test_the_slope_jumps_at_the_kinks_and_nowhere_else(case):
     else:
         crossed = pieces.reshape(2, -1)
         assert tuple(GRID[crossed[0] != crossed[1]]) == case.layer.kinks()
+        below = [sum(kink < entry for kink in case.layer.kinks()) for entry in sides.ravel()]
+        assert crossed.ravel().tolist() == below
 
 
 @pytest.mark.parametrize("case", LOSS_CASES, ids=lambda case: case.name)
