@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import combinations
-from typing import Literal
 
 from jactrain.report.drawings.base import WIDE, Axis
 from jactrain.report.drawings.heat_map import HeatMap
@@ -126,8 +125,9 @@ def _values(settings: Sequence[Setting], index: int) -> list[float]:
 def _axis(name: str, values: Sequence[float]) -> Axis:
     """Return the axis of a factor: logarithmic where its values are spaced by factors rather than steps."""
     powers = all(value > 0 and math.frexp(value)[0] == 0.5 for value in values)
-    scale: Literal["log", "linear"] = "log" if _grows_by_factors(values) else "linear"
-    return Axis(called(name), "size" if powers and scale == "log" else "", scale)
+    if (powers and values[-1] >= _FAR * values[0]) or _grows_by_factors(values):
+        return Axis(called(name), "size" if powers else "", "log")
+    return Axis(called(name), "", "linear")
 
 
 def _grows_by_factors(values: Sequence[float]) -> bool:
