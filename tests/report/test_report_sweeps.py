@@ -289,6 +289,7 @@ def test_one_numeric_factor_makes_lines_with_error_bars(tmp_path: Path) -> None:
     [
         ((0.03, 0.1, 0.3), "log", ""), ((2, 4, 8, 16), "log", "size"),
         ((1, 2, 3, 4, 5, 6, 7, 8, 9), "linear", ""),
+        ((0.002, 0.02, 0.2, 0.25, 0.3, 0.35, 0.5, 0.8), "log", ""), (range(1, 41), "linear", ""),
         ((0.0, 0.5, 0.9), "linear", ""), ((1, 2), "linear", ""), ((-1, 1, 100), "linear", ""),
     ],
 )  # fmt: skip
