@@ -289,6 +289,7 @@ def test_one_numeric_factor_makes_lines_with_error_bars(tmp_path: Path) -> None:
     [
         ((0.03, 0.1, 0.3), "log", ""), ((2, 4, 8, 16), "log", "size"),
         ((1, 2, 3, 4, 5, 6, 7, 8, 9), "linear", ""),
+        ((0.002, 0.02, 0.2, 0.25, 0.3, 0.35, 0.5, 0.8), "log", ""), (range(1, 41), "linear", ""),
         ((0.0, 0.5, 0.9), "linear", ""), ((1, 2), "linear", ""), ((-1, 1, 100), "linear", ""),
     ],
 )  # fmt: skip
@@ -331,7 +332,7 @@ def test_a_search_shows_its_trials_in_order_with_the_best_so_far(tmp_path: Path)
     assert "The best, 0.4, came with trial-0003, number 4 of 8. 1 trial was pruned" in found.caption
     table = table_of(page, "Trials")
     assert column(table, "trial")[:2] == ["trial-0003", "trial-0005"]
-    assert [one.value for one in column(table, "status")][-2:] == ["pruned", "not begun"]
+    assert column(table, "status")[-2:] == ["pruned", "not begun"]
     points = figure(page, "Validation loss against learning_rate")
     assert points.drawing.clouds[1].y == [0.4]
     assert table_of(page, "Trials that did not finish").rows[0][:3] == (
@@ -422,6 +423,29 @@ def test_what_differs_is_listed_with_its_values(tmp_path: Path) -> None:
         (RATE, "learning_rate", 2, "0.1, 0.3"),
         ("seed", "seed", 2, "0, 1"),
     ]
+
+
+def test_options_of_one_component_are_factors_of_their_own(tmp_path: Path) -> None:
+    settings = [
+        (
+            {"mode": {"spsa": {"directions": count, "distribution": "normal"}}, RATE: rate},
+            [(0.5, count / 100 + rate)],
+        )
+        for count, rate in product((1, 8, 64), (0.1, 0.2))
+    ]
+    page = page_of(write_sweep(tmp_path / "s", settings))
+    assert [row[0] for row in table_of(page, "What differs").rows] == ["mode.spsa.directions", RATE]
+    assert figure(page, "Validation accuracy by directions and learning_rate").drawing.rows == [
+        "64",
+        "8",
+        "1",
+    ]
+    assert page.headline.startswith("directions=64 · learning_rate=0.2 has")
+    different = [
+        ({"mode": mode}, [(0.5, 0.5)]) for mode in ({"spsa": {"directions": 8}}, {"spsa": {}}, "reverse")
+    ]
+    page = page_of(write_sweep(tmp_path / "t", different))
+    assert column(table_of(page), "mode") == ["spsa(directions=8)", "spsa", "reverse"]
 
 
 def test_factors_are_called_by_what_tells_them_apart() -> None:

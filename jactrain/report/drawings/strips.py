@@ -30,7 +30,7 @@ class Strips(Drawing):
 
     def draw(self) -> Any:
         """Return the figure."""
-        names = labels([strip.label for strip in self.strips], 34)
+        names = labels([strip.label for strip in self.strips], 38)
         lines = [name.count("\n") + 1 for name in names]
         heights = [0.09 + 0.125 * line for line in lines]
         canvas, axes = new_figure(0.75 + sum(max(0.24, height) for height in heights))

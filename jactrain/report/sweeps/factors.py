@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import combinations
-from typing import Literal
 
 from jactrain.report.drawings.base import WIDE, Axis
 from jactrain.report.drawings.heat_map import HeatMap
@@ -36,6 +35,7 @@ _MOST_SIDE = 40  # rows or columns of a heat map
 _MOST_MAPS = 3
 _MOST_CLOUDS = 4  # figures of points, one a factor
 _FAR = 8.0  # less between the least and the largest is a linear axis
+_MANY_SMALL = 0.2  # the share of values below a tenth of the largest; of steps of one size it is a tenth
 _FILLED = 0.5  # the share of a heat map's cells that there must be
 
 Read = Callable[[Setting], Spread | None]
@@ -126,15 +126,21 @@ def _values(settings: Sequence[Setting], index: int) -> list[float]:
 def _axis(name: str, values: Sequence[float]) -> Axis:
     """Return the axis of a factor: logarithmic where its values are spaced by factors rather than steps."""
     powers = all(value > 0 and math.frexp(value)[0] == 0.5 for value in values)
-    scale: Literal["log", "linear"] = "log" if _grows_by_factors(values) else "linear"
-    return Axis(called(name), "size" if powers and scale == "log" else "", scale)
+    if (powers and values[-1] >= _FAR * values[0]) or _grows_by_factors(values):
+        return Axis(called(name), "size" if powers else "", "log")
+    return Axis(called(name), "", "linear")
 
 
 def _grows_by_factors(values: Sequence[float]) -> bool:
-    """Tell whether sorted `values` lie more evenly between the ends on a logarithmic axis, far apart."""
+    """Tell whether sorted `values` lie more evenly between the ends on a logarithmic axis, far apart.
+
+    Or whether many of them are small, as of draws over decades that a search then crowds at one end.
+    """
     low, high = values[0], values[-1]
     if low <= 0 or high < _FAR * low:
         return False
+    if high > WIDE * low and sum(value < high / 10 for value in values) >= _MANY_SMALL * len(values):
+        return True
     even = sum((value - low) / (high - low) for value in values) / len(values)
     by_factors = sum(math.log(value / low) / math.log(high / low) for value in values) / len(values)
     return len(values) == 2 or abs(by_factors - 0.5) < abs(even - 0.5)

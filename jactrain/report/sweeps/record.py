@@ -98,6 +98,7 @@ def read_sweep(folder: Path) -> SweepRecord:
     cells = _checked(path, read_json(path))
     faults: list[str] = []
     entries = _entries(cells.cells, faults)
+    factors, entries = opened(cells.factors, entries)
     records = [_read_cell(folder, entry) for entry in entries]
     for cell in records:
         if cell.run is not None and cell.status == "finished":
@@ -105,9 +106,7 @@ def read_sweep(folder: Path) -> SweepRecord:
     faults += _strangers(folder, {entry.name for entry in entries})
     faults += _versions(records)
     experiment = _experiment(folder / _EXPERIMENT_FILE, faults)
-    return SweepRecord(
-        folder, cells.name, cells.command, cells.factors, records, cells.search, experiment, faults
-    )
+    return SweepRecord(folder, cells.name, cells.command, factors, records, cells.search, experiment, faults)
 
 
 def _checked(path: Path, value: Any) -> _Cells:
@@ -147,6 +146,51 @@ def _entries(values: list[Any], faults: list[str]) -> list[CellEntry]:
         more = f" and {len(wrong) - _MOST_NAMED:,} more" if len(wrong) > _MOST_NAMED else ""
         faults.append(f"{CELLS_FILE}, without what cannot be read: {'; '.join(wrong[:_MOST_NAMED])}{more}")
     return list(found.values())
+
+
+def opened(factors: list[str], entries: list[CellEntry]) -> tuple[list[str], list[CellEntry]]:
+    """Return factors and cells with one component's options in its place, where its name is always the same.
+
+    So `mode: {spsa: {directions: 8}}` beside `{spsa: {directions: 64}}` is the number `mode.spsa.directions`.
+    """
+    found: list[str] = []
+    settings = [dict(entry.settings) for entry in entries]
+    waiting = [*dict.fromkeys(factors)]
+    while waiting:
+        factor = waiting.pop(0)
+        path, options = _options_of_one(factor, [own.get(factor) for own in settings])
+        keys = [
+            key for key in (options[0] if options else ()) if any(o[key] != options[0][key] for o in options)
+        ]
+        if not keys or any(f"{path}.{key}" in own for key in keys for own in settings):
+            found.append(factor)
+            continue
+        for own, options_of_cell in zip(settings, options, strict=True):
+            own |= {f"{path}.{key}": options_of_cell[key] for key in keys}
+        waiting = [*(f"{path}.{key}" for key in keys), *waiting]
+    return found, [
+        entry.model_copy(update={"settings": own}) for entry, own in zip(entries, settings, strict=True)
+    ]
+
+
+def _options_of_one(factor: str, values: list[Any]) -> tuple[str, list[dict[str, Any]]]:
+    """Return the dotted path of a component and its options in every cell.
+
+    There are none where it is not one component with options of the same names everywhere.
+    """
+    options: list[dict[str, Any]] = []
+    names = set()
+    for value in values:
+        if not isinstance(value, dict) or len(value) != 1:
+            return factor, []
+        ((name, own),) = value.items()
+        if not isinstance(own, dict):
+            return factor, []
+        names.add(name)
+        options.append(own)
+    if len(names) != 1 or any({*own} != {*options[0]} for own in options):
+        return factor, []
+    return f"{factor}.{names.pop()}", options
 
 
 def _is_name(name: str) -> bool:

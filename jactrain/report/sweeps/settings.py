@@ -201,7 +201,10 @@ def _labels(factors: Sequence[str], values: Sequence[tuple[Any, ...]]) -> list[s
     names = short_names(factors)
     for digits in (4, 9):
         labels = [
-            SETTINGS_APART.join(part(name, value, digits) for name, value in zip(names, row, strict=True))
+            SETTINGS_APART.join(
+                part(name, value, digits) for name, value in zip(names, row, strict=True) if value is not None
+            )
+            or "none of these"
             for row in values
         ]
         if len({*labels}) == len(labels):

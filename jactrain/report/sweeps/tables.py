@@ -8,7 +8,7 @@ from jactrain.report.curves import metric_names
 from jactrain.report.metric_words import metric_unit, worded
 from jactrain.report.page import Cell, Column, Noted, Notes, Section, Table
 from jactrain.report.run_record import MeasurementRecord
-from jactrain.report.sweeps.record import NOT_BEGUN, CellRecord, SweepRecord
+from jactrain.report.sweeps.record import NOT_BEGUN, SweepRecord
 from jactrain.report.sweeps.settings import (
     Ranking,
     Setting,
@@ -88,7 +88,7 @@ def settings_table(sweep: SweepRecord, ranking: Ranking) -> Table:
             for index, value in enumerate(setting.values)
         ]
         row = row or [setting.label]
-        row.append(_repeats(setting, notes) if repeated else _status(setting.cells[0], notes))
+        row.append(_repeats(setting, notes) if repeated else setting.cells[0].status)
         row += [_figure(setting.spread(name), metric_unit(name)) for name in metrics]
         row += [_cost(setting, key) for key in _PLACES]
         if agreement:
@@ -136,10 +136,6 @@ def _repeats(setting: Setting, notes: Notes) -> Noted:
     states = [cell.status for cell in setting.cells if cell.status != "finished"]
     words = listing(f"{states.count(state):,} {called(state)}" for state in dict.fromkeys(states))
     return Noted(done, f"of {count:,}", notes.number(words))
-
-
-def _status(cell: CellRecord, notes: Notes) -> Noted:
-    return Noted(cell.status, notes=notes.number(called(cell.reason)) if cell.reason else ())
 
 
 def _worst(setting: Setting) -> MeasurementRecord | None:
