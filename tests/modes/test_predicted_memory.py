@@ -1,4 +1,4 @@
-"""Predicted memory, counted by hand for three networks; `test_memory` holds it against what is measured."""
+"""Predicted memory, counted by hand for small networks; `test_memory` holds it against what is measured."""
 
 import numpy as np
 import pytest
@@ -21,6 +21,13 @@ LOSS = NetworkCase("loss", [linear(6)], (2,), "huber", 2)
 # Two examples, 31 parameters. Kept are the 8 entries behind gelu, and 3 behind relu. Running gelu takes 24,
 # the links behind it 14.
 FRONT = NetworkCase("front", ["gelu", linear(3), "relu", linear(1)], (8,), "mean_squared_error", 2)
+# Two examples, 47 parameters. Kept are 6 entries of the normalisation, and 5 behind it; running it takes 15,
+# and so does pushing a tangent through it, which is several operations.
+NORMAL = NetworkCase("normal", [linear(5), "layer_norm", linear(2)], (4,), "mean_squared_error", 2)
+# Two examples, 111 parameters. Kept are 4 entries in front of the block, 9 within and 4 behind. Running the
+# block takes 4 + 4 + 4 + 9, pulling through it as much; a tangent in it 4 + 4 + 4, and 9 twice.
+INNER = {"residual": {"network": [linear(9), linear(4)]}}
+BLOCK = NetworkCase("block", [linear(4), INNER, linear(2)], (3,), "mean_squared_error", 2)
 
 ENTRIES = [
     # Residuals, the widest step, and the gradient twice.
@@ -63,6 +70,13 @@ ENTRIES = [
     (NARROW, {"spsa": {"directions": 3}}, 66 + 3 * 6 * 66),
     (LOSS, "spsa", 18 + 4 * 18 + 2 * 2 * 36),
     (FRONT, "spsa", 31 + 4 * 31 + 2 * 2 * 24),
+    (NORMAL, "forward", 2 * (11 + 12 * 15) + 2 * 47),
+    (NORMAL, "random_forward", 2 * 11 + 2 * 47 + 2 * 2 * 15 + 3 * 47),
+    (BLOCK, "reverse", 2 * (17 + 21) + 2 * 111),
+    (BLOCK, "forward", 2 * (17 + 10 * 30) + 2 * 111),
+    (BLOCK, "random_forward", 2 * 17 + 2 * 111 + 2 * 2 * 30 + 3 * 111),
+    (BLOCK, {"activity_perturbation": {"directions": 4}}, 2 * (17 + 4 * 16) + 2 * 111),
+    (BLOCK, "feedback_alignment", 2 * (17 + 4 + 4 + 2 + 21) + 2 * 111),
 ]
 
 
@@ -127,6 +141,26 @@ def test_forward_mode_does_not_stream_where_that_takes_more():
         plan = modes.resolve({"forward": {"memory": bound}}).prepare(objective, 2, np.float64)
         assert not plan.decision.details.streamed
         assert plan.peak_bytes <= bound
+
+
+def test_revolve_keeps_as_many_arrays_as_fit_and_so_runs_as_little_again_as_is_possible():
+    case = NetworkCase("deep", [linear(6), *["tanh", linear(6)] * 8], (6,), "mean_squared_error", 40)
+    objective = case.objective()
+    free = modes.resolve("reverse").prepare(objective, 40, np.float64)
+
+    def planned(bound):
+        mode = modes.resolve({"reverse": {"checkpoints": "revolve", "memory": bound}})
+        return mode.prepare(objective, 40, np.float64)
+
+    with pytest.raises(MemoryBoundError) as error:
+        planned(1)
+    plans = {bound: planned(bound) for bound in range(error.value.needed, free.peak_bytes + 960, 960)}
+    possible = {(plan.peak_bytes, plan.multiply_adds) for plan in plans.values()}
+    assert len(possible) >= 4
+    for bound, plan in plans.items():
+        assert plan.peak_bytes <= bound
+        assert plan.multiply_adds == min(cost for peak, cost in possible if peak <= bound)
+    assert plans[max(plans)].multiply_adds == free.multiply_adds
 
 
 # ----------------------------------------------------------------------------------- bounds, in words
