@@ -16,6 +16,7 @@ from jactrain.layers.base import Placed
 from jactrain.linearization import Work
 from jactrain.losses import losses
 from jactrain.modes import modes
+from jactrain.modes.base import Exactness, GradientResult
 from jactrain.modes.finite_difference import SCHEMES
 from jactrain.network import Network
 from jactrain.objective import Batch, Objective
@@ -230,6 +231,33 @@ def test_the_truncation_of_differences_is_bounded_and_not_by_much_more_than_it_i
     assert norm(floor.truncation) <= 8 * norm(off) + 100 * noise + 1e-9
 
 
+def test_five_points_in_float64_are_no_worse_than_what_others_are_measured_by():
+    parameters, batch = point(SMOOTH)
+    _, exact = gradient_by("reverse", SMOOTH, parameters, batch)
+    floors = {
+        scheme: noise_floor(
+            modes.resolve({"finite_difference": {"scheme": scheme}}),
+            SMOOTH,
+            parameters,
+            batch,
+            exact.gradient,
+            np.zeros(6),
+        )
+        for scheme in ("central", "five_point")
+    }
+    assert norm(floors["five_point"].truncation) < norm(floors["central"].truncation) / 4
+
+
+def test_the_reason_says_which_part_of_the_noise_floor_is_larger():
+    parameters, batch = point(SMOOTH)
+    for scale, told in ((1, "rounding of the values"), (10, "truncation")):
+        larger = batch._replace(x=batch.x * scale)
+        tolerance = Tolerance(SMOOTH, parameters, larger, np.random.default_rng(0))
+        mode, result = gradient_by("finite_difference", SMOOTH, parameters, larger)
+        reason = tolerance.of(mode, result).reason
+        assert reason == f"noise floor of central differences in float64, mostly {told}"
+
+
 # ---------------------------------------------------------------------------------------------- tolerance
 
 
@@ -270,6 +298,25 @@ def test_what_a_mode_loses_below_the_smallest_numbers_is_allowed():
     assert tolerance.of(mode, result).entries.tolist() == [tiny]
     mode, result = gradient_by("complex_step", objective, parameters, batch)
     assert tolerance.of(mode, result).entries == pytest.approx(tiny / float(np.finfo(float).tiny) ** 0.125)
+
+
+class Cut(type(modes.resolve("mixed"))):
+    """Says that it cuts off a series."""
+
+    exactness = Exactness.TRUNCATED
+
+
+Cut.kind = "cut"
+
+
+def test_a_truncated_mode_from_elsewhere_is_believed():
+    parameters, batch = point(SMOOTH)
+    tolerance = Tolerance(SMOOTH, parameters, batch, np.random.default_rng(0))
+    for told, error in ((0.3, 0.3), (None, math.inf)):
+        found = tolerance.of(Cut(), GradientResult(0.0, parameters, Work(), told))
+        assert norm(found.entries) == pytest.approx(error)
+        assert len(set(found.entries.tolist())) == 1
+        assert found.reason == "the error that cut estimates of itself"
 
 
 def test_rounding_moves_an_estimate_from_values_by_the_spread_of_the_losses_over_its_step():

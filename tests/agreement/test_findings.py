@@ -447,3 +447,17 @@ def test_a_mean_may_be_off_across_the_gradient_by_what_chance_explains_at_any_si
         )  # fmt: skip
         assert found.verdict is verdict, (times, found.reason)
         assert found.whole.relative_error < 0.01
+
+
+def test_what_a_long_step_adds_to_a_mean_is_explained_and_not_accused():
+    parameters, batch = point(SMOOTH)
+    plan = modes.resolve("reverse").prepare(SMOOTH, 6, np.float64)
+    exact = modes.resolve("reverse").value_and_gradient(SMOOTH, parameters, batch, plan, None).gradient
+    for step, least, most in ((1e-4, 0.0, 1e-6), (0.5, 1e-2, 0.5), (3.0, 0.5, 100.0)):
+        mode = modes.resolve({"spsa": {"step": step, "directions": 400}})
+        rng = np.random.default_rng(0)
+        found, _ = judge(mode, SMOOTH, parameters, batch, exact, np.zeros(len(parameters)), rng)
+        explained = float(found.reason.split("standard errors, and ")[1].split()[0])
+        assert least <= explained < most
+        assert found.verdict is (Verdict.UNDECIDED if least == 0.5 else Verdict.AGREE)
+        assert ("its steps are too long for this loss" in found.reason) == (least == 0.5)

@@ -21,7 +21,7 @@ SEEDS = range(8)
 EXAMPLES, FEATURES = 8, 20
 
 
-def sides_of_layer(kind, dtype):
+def sides_of_layer(kind, dtype, scale=1.0):
     layer = layers.resolve(kind)
     for seed in SEEDS:
         rng = np.random.default_rng(seed)
@@ -30,7 +30,7 @@ def sides_of_layer(kind, dtype):
             name: (leaf + 0.3 * rng.standard_normal(leaf.shape))[None].astype(dtype)
             for name, leaf in initial.items()
         }
-        x = rng.standard_normal((1, EXAMPLES, FEATURES)).astype(dtype)
+        x = (scale * rng.standard_normal((1, EXAMPLES, FEATURES))).astype(dtype)
         examination = Examination(Placed("mine", layer, params, x, None), rng)
         for name in laws_for(layer, examination):
             yield from sides_of(examination, layer, name)
@@ -121,3 +121,13 @@ def test_laws_allow_what_rounding_explains_and_little_of_it_is_taken(kind, dtype
     for allowed, taken in extensions.values():
         assert allowed * np.finfo(dtype).eps == pytest.approx(0.01, rel=0.01)
         assert taken < 1e-6
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_laws_allow_follows_the_scale_of_what_they_compare(dtype):
+    kind = {"linear": {"units": 10, "bias": False}}
+    found = [figures(sides_of_layer(kind, dtype, scale), dtype) for scale in (1.0, 2.0**8, 2.0**-8)]
+    for name, (allowed, _) in found[0].items():
+        # An input that is moved is moved by as much at any scale; powers of two round nothing.
+        same = 0.25 if name.startswith("moved_forward") else 0.01 if "analytic" in name else 1e-9
+        assert [each[name][0] for each in found[1:]] == pytest.approx([allowed] * 2, rel=same), name

@@ -87,3 +87,17 @@ def test_auto_keeps_a_bound_by_checkpoints():
     assert kept.peak_bytes <= bound
     assert kept.computed_by.mode.kind == "reverse"
     assert kept.computed_by.mode.checkpoints != "none"
+
+
+@pytest.mark.parametrize("mode", ["reverse", "forward", "mixed", "random_forward", "feedback_alignment"])
+def test_nothing_is_pushed_or_pulled_through_what_lies_in_front_of_all_parameters(mode):
+    chain = ["tanh", ForwardOnly(), {"linear": {"units": 2}}]
+    objective = Objective(
+        Network([layers.resolve(each) if not isinstance(each, Layer) else each for each in chain], (4,)),
+        losses.resolve("mean_squared_error"),
+    )
+    plan, result = gradient(modes.resolve(mode), objective)
+    assert result.work.multiply_adds == plan.multiply_adds
+    if mode in ("reverse", "forward", "mixed"):
+        expected = gradient(modes.resolve("complex_step"), objective)[1].gradient
+        np.testing.assert_allclose(result.gradient, expected, rtol=1e-13)
