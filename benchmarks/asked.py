@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any, NamedTuple
 
-from benchmarks import commands, training_step
+from benchmarks import commands, together, training_step
 from benchmarks.problem import Training
 from benchmarks.timing import Times, spread
 from benchmarks.trainers import products
@@ -48,6 +48,14 @@ def _of_step(training: Training) -> list[Asked]:
     ]
 
 
+# How seeds are trained separately, and how many times as long that takes at least.
+_SEPARATE = {"one after another": 4, "one after another, NumPy": None}
+
+
+def _of_seeds(case: str, other: str) -> Asked:
+    return Asked(case, "together", (other,), _SEPARATE[other])
+
+
 ASKED: tuple[Asked, ...] = (
     *(asked for training in training_step.TRAININGS for asked in _of_step(training)),
     *(Asked(case, _ENGINE, ("jactrain",), 1.5) for case in training_step.forward_case_names()),
@@ -71,6 +79,7 @@ ASKED: tuple[Asked, ...] = (
     Asked(commands.OVERHEAD, "run, its training", ("bare loop",), None),
     Asked(commands.OVERHEAD, "run, its training", ("run, its training without checkpoints",), 1 / 1.05),
     Asked(commands.OVERHEAD, "run", ("bare loop",), None),
+    *(_of_seeds(together.case_name(dtype), other) for dtype in together.ALLOWED for other in _SEPARATE),
 )
 
 

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
+from functools import partial
 from typing import Any, TypeAlias
 
 from jactrain.config.models import Config
@@ -59,7 +60,7 @@ def train_together(
     """
     group = Group(len(jobs))
     outcomes: list[Outcome] = [KeyboardInterrupt() for _ in jobs]
-    threads = []
+    seats: list[Seat] = []
     with Interruption(tell_stopping) as interruption:
 
         def asked() -> bool:
@@ -73,25 +74,26 @@ def train_together(
                 except BaseException as error:  # of this job alone
                     outcomes[number] = error
 
+        def wait() -> None:
+            # Not by `join`, which an interruption leaves with a thread that it takes to be over.
+            for seat in seats:
+                seat.over.wait()
+
         try:
             for number in range(len(jobs)):
                 if asked():
                     group.leave(number)
                     continue
                 seat = Seat(group, number)
-                thread = threading.Thread(
-                    target=copy_context().run, args=(do, number, seat), name=f"training {number}"
-                )
-                threads.append(thread)
-                thread.start()
+                target = partial(copy_context().run, do, number, seat)
+                threading.Thread(target=target, name=f"training {number}").start()
+                seats.append(seat)
                 # One is built after the other: the interpreter would do no more at once.
                 seat.begun.wait()
-            for thread in threads:
-                thread.join()
+            wait()
         except KeyboardInterrupt:  # the second signal
             group.end()
-            for thread in threads:
-                thread.join()
+            wait()
     return outcomes
 
 

@@ -77,11 +77,11 @@ class Group:
 
 
 class Seat:
-    """The place of one training in its group."""
+    """The place of one training in its group: it has begun where it first meets others, if it does."""
 
     def __init__(self, group: Group, number: int) -> None:
         self.group, self.number = group, number
-        self.begun = threading.Event()
+        self.begun, self.over = threading.Event(), threading.Event()
 
     def leave(self) -> None:
         """Let the others go on without it."""
@@ -106,3 +106,4 @@ def seated(seat: Seat) -> Iterator[None]:
     finally:
         _seat.reset(before)
         seat.leave()
+        seat.over.set()

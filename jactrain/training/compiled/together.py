@@ -232,13 +232,33 @@ class TogetherExecution(JaxExecution):
 
 def execution_at(seat: Seat, experiment: Experiment, devices: int | None) -> JaxExecution:
     """Return the execution of a training at `seat`: with the others if it is like them, else by itself."""
-    with tracing():
-        common = seat.group.common(lambda: Common(experiment, seat.group.size))
+    common = seat.group.common(lambda: _common_of(experiment, seat.group.size))
     if common.fits(experiment):
         seat.begun.set()
         return TogetherExecution(experiment, seat, common)
     seat.leave()
     return JaxExecution(experiment, devices, False)
+
+
+# What the last group had in common, for the next that is alike: with its compiled programs.
+_kept: list[Common] = []
+_keeping = threading.Lock()
+
+
+def forget() -> None:
+    """Let go of what is kept for the next group."""
+    with _keeping:
+        _kept.clear()
+
+
+def _common_of(experiment: Experiment, size: int) -> Common:
+    """Return what `size` trainings like `experiment` have in common, as the last group had it or new."""
+    with _keeping, tracing():
+        for common in _kept:
+            if common.fits(experiment) and common.width == _width(experiment, common.placement, size):
+                return common
+        _kept[:] = [Common(experiment, size)]
+        return _kept[0]
 
 
 def _kind(experiment: Experiment) -> tuple[Any, ...]:
