@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import commands, gradient, jacobians, training_step
+from benchmarks import commands, gradient, jacobians, sweeps, training_step
 from benchmarks.case import Case
 
 CASES: tuple[Case, ...] = (
@@ -10,4 +10,5 @@ CASES: tuple[Case, ...] = (
     *gradient.cases(),
     *jacobians.cases(),
     *commands.cases(),
+    *sweeps.cases(),
 )
