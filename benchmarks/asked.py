@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any, NamedTuple
 
-from benchmarks import commands, together, training_step
+from benchmarks import commands, sweeps, together, training_step
 from benchmarks.problem import Training
 from benchmarks.timing import Times, spread
 from benchmarks.trainers import products
@@ -80,6 +80,8 @@ ASKED: tuple[Asked, ...] = (
     Asked(commands.OVERHEAD, "run, its training", ("run, its training without checkpoints",), 1 / 1.05),
     Asked(commands.OVERHEAD, "run", ("bare loop",), None),
     *(_of_seeds(together.case_name(dtype), other) for dtype in together.ALLOWED for other in _SEPARATE),
+    Asked(sweeps.SWEEP, "a cell beside its training", ("what it may take",), 1),
+    Asked(sweeps.SWEEP, "sweep, 2 jobs", ("sweep, 1 job",), 1.7),
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import commands, gradient, jacobians, together, training_step
+from benchmarks import commands, gradient, jacobians, sweeps, together, training_step
 from benchmarks.case import Case
 
 CASES: tuple[Case, ...] = (
@@ -11,4 +11,5 @@ CASES: tuple[Case, ...] = (
     *jacobians.cases(),
     *commands.cases(),
     *together.cases(),
+    *sweeps.cases(),
 )
