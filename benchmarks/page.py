@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarks import commands, growth, memory, together, training_step, words
+from benchmarks import commands, growth, memory, sweeps, together, training_step, words
 from benchmarks.problem import Training
 from benchmarks.slower import STANDING, faster
 from benchmarks.trainers.products import SQUARE
@@ -266,6 +266,8 @@ _FIRST = {
     commands.DIGITS: "jactrain run",
     commands.HELP: "jactrain --help",
     commands.OVERHEAD: "bare loop",
+    sweeps.SWEEP: "bare trainings",
+    sweeps.SHARES: "reading and checking",
     **{together.case_name(dtype): "together" for dtype in together.ALLOWED},
 }
 

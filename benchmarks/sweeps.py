@@ -1,4 +1,4 @@
-"""Sweeps: what a cell takes besides its training, and what two processes are worth."""
+"""Sweeps: what a cell takes besides its training, where, and what two processes are worth."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from concurrent.futures import Future
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from benchmarks import peers
 from benchmarks.case import Case, Subjects
 from benchmarks.timing import Subject
 from jactrain.config.build import build
+from jactrain.report.page import render
+from jactrain.report.sweeps.page import sweep_page
+from jactrain.report.sweeps.record import read_sweep as read_record
 from jactrain.sweeps.cells import Sweep, read_sweep
 from jactrain.sweeps.sweep import train_sweep
 from jactrain.sweeps.task import Outcome, Task
@@ -23,6 +28,7 @@ from jactrain.training.state import TrainingState
 from jactrain.training.trainer import train
 
 SWEEP = "sweep"
+SHARES = "sweep, what a cell takes of those who do not train"
 ALLOWED = 0.15  # seconds that a cell takes besides its bare training, at most
 _CELLS = 12
 
@@ -40,7 +46,8 @@ seeds: {cells}
 def cases() -> list[Case]:
     """Return the case of sweeps."""
     about = f"{_CELLS} trainings of 64-64-64-1 on 1,000 examples, half a second each; processes are warm"
-    return [Case(SWEEP, _subjects, 0.2, about=about)]
+    shares = "seconds a cell: of the process that hands cells over, of Dask's scheduler, of the report"
+    return [Case(SWEEP, _subjects, 0.2, about=about), Case(SHARES, _shares, 0.2, about=shares)]
 
 
 class _Lent(Workers):
@@ -86,6 +93,50 @@ def _subjects(smoke: bool) -> Subjects:
         ),
         "what it may take": Subject(lambda: ALLOWED, threads=1, tells=True),
     }
+
+
+def _shares(smoke: bool) -> Subjects:
+    """Return what is done with every cell, by those of whom there is only one."""
+    cells, many = (2, 10) if smoke else (40, 1000)
+    read, large = _read(epochs=2, cells=cells), _read(epochs=2, cells=many)
+    runs = Path(mkdtemp(prefix="jactrain-sweep-"))
+    atexit.register(shutil.rmtree, runs, ignore_errors=True)
+    workers = LocalWorkers(1)
+    try:
+        folder = train_sweep(read, runs, lambda: _Lent(workers)).folder
+    finally:
+        workers.close()
+
+    def rendered() -> None:
+        (folder / "report.html").write_text(render(sweep_page(read_record(folder))))
+
+    found = {
+        "reading and checking": Subject(lambda: read_sweep(large.path), many),
+        "finding it finished": Subject(lambda: train_sweep(read, runs, lambda: _Lent(workers)), cells),
+        "the page": Subject(rendered, cells),
+    }
+    if peers.has("distributed"):
+        client = _dask()
+        futures = client.get_executor(pure=False)
+        found["Dask, handing over and back"] = Subject(
+            lambda: [future.result() for future in [futures.submit(abs, -1) for _ in range(many)]], many
+        )
+    return found
+
+
+def _dask() -> Any:
+    """Return a client of a scheduler with one worker, each a process of its own, over loopback."""
+    from distributed import Client, LocalCluster
+
+    folder = mkdtemp(prefix="jactrain-dask-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    cluster = LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None, local_directory=folder
+    )
+    client = Client(cluster)
+    atexit.register(cluster.close)
+    atexit.register(client.close)
+    return client
 
 
 def _read(epochs: int, cells: int) -> Sweep:
