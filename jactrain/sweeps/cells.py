@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,7 +17,7 @@ from jactrain.config.load import read, refusal, validated
 from jactrain.config.models import RUN_NAME, Config
 from jactrain.config.resolved import resolved
 from jactrain.config.yaml import Document, Place, fail, shown
-from jactrain.errors import ConfigurationError, Mistake, UsageError
+from jactrain.errors import ConfigurationError, KeyPath, Mistake, UsageError
 from jactrain.registry import suggest
 from jactrain.sweeps.models import Experiment
 from jactrain.sweeps.names import cell_name
@@ -65,13 +66,20 @@ class Sweep:
     seeds: Sequence[int]
     cells: tuple[Cell, ...] = field(default=(), repr=False)
 
+    @cached_property
+    def places(self) -> dict[KeyPath, dict[KeyPath, Place]]:
+        """Where values of the experiment's file stand, with all that is in them."""
+        return _places_within(self.document)
+
     def cell(self, name: str, given: Settings, seed: int) -> tuple[Cell, Document]:
         """Return the cell called `name` with these settings, and the document that it was read from.
 
         Raises ConfigurationError with the places of its mistakes, in the experiment's file or the base's.
         """
         fixed = {key: Value(value, ("set", key)) for key, value in self.experiment.set.items()}
-        document = _varied(self.base, self.document, fixed | given | {"seed": Value(seed, ("seeds",))})
+        document = _varied(
+            self.base, self.document, self.places, fixed | given | {"seed": Value(seed, ("seeds",))}
+        )
         document = document.with_value("name", name, {(): self.document.place(("name",))})
         config = validated(document, Config, {"folder": Path(self.base.origin).resolve().parent})
         return Cell(name, seed, {key: value.value for key, value in given.items()}, config), document
@@ -185,15 +193,24 @@ def _cell_name(sweep: Sweep, given: Settings, seed: int) -> str:
         raise refusal(sweep.document, [Mistake(("name",), str(error).removeprefix("name: "))]) from None
 
 
-def _varied(base: Document, document: Document, given: Settings) -> Document:
+def _varied(
+    base: Document, document: Document, places: dict[KeyPath, dict[KeyPath, Place]], given: Settings
+) -> Document:
     """Return `base` with the settings in it, whole components before their options."""
     for key in sorted(given, key=lambda key: key.count(".")):
         value, path = given[key]
-        inside = {at[len(path) :]: place for at, place in document.places.items() if at[: len(path)] == path}
-        if () not in inside:
-            inside = {(): document.place(path)}
-        base = base.with_value(key, value, inside)
+        base = base.with_value(key, value, places.get(path) or {(): document.place(path)})
     return base
+
+
+def _places_within(document: Document) -> dict[KeyPath, dict[KeyPath, Place]]:
+    """Return for the path of every value that a cell may be given the places of all that is in it."""
+    found: dict[KeyPath, dict[KeyPath, Place]] = {}
+    for at, place in document.places.items():
+        for length in (2, 3):  # set, key; grid, key, number
+            if len(at) >= length:
+                found.setdefault(at[:length], {})[at[length:]] = place
+    return found
 
 
 def _base(experiment: Experiment, document: Document, path: Path) -> Document:

@@ -1,7 +1,5 @@
 """Sweeps on a Dask cluster over loopback."""
 
-import os
-import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -63,30 +61,6 @@ def test_a_worker_of_another_version_ends_the_sweep_with_both_named(cluster: Clu
             refused.value
         )
         assert cells_of(tmp_path / "runs" / "e") == []
-
-
-def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
-    path, runs = written(tmp_path, base=with_training(epochs=150), seeds=5), tmp_path / "runs" / "e"
-    trained(written(tmp_path / "whole", base=with_training(epochs=150), seeds=5))
-    with dask_cluster(tmp_path / "cluster", workers=2) as cluster:
-        import subprocess
-
-        from small_sweeps import command
-
-        with (tmp_path / "stderr.txt").open("wb") as file:
-            process = subprocess.Popen(
-                command(path, "--backend", "dask", "--address", cluster.address),
-                stdout=subprocess.DEVNULL,
-                stderr=file,
-            )
-        while process.poll() is None and not (runs.is_dir() and len(cells_of(runs)) >= 3):
-            time.sleep(0.02)
-        os.kill(cluster.workers[0].pid, signal.SIGKILL)
-        process.wait(120)
-    told = (tmp_path / "stderr.txt").read_text()
-    assert process.returncode in (0, 1), told
-    trained(path)
-    assert hashes(runs) == hashes(tmp_path / "whole/runs/e")
 
 
 def test_a_scheduler_that_cannot_be_reached_is_told_soon(tmp_path: Path) -> None:

@@ -108,9 +108,18 @@ def test_one_job_gives_the_same_weights(undisturbed: dict[str, str], tmp_path: P
     assert hashes(tmp_path / "runs" / "kills") == undisturbed
 
 
-def test_dask_gives_the_same_weights(undisturbed: dict[str, str], tmp_path: Path) -> None:
-    path = experiment(tmp_path)
+def test_dask_gives_the_same_weights_and_goes_on_where_a_worker_was_killed(
+    undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    path, runs = experiment(tmp_path), tmp_path / "runs" / "kills"
+    log = tmp_path / "stderr.txt"
     with dask_cluster(tmp_path / "dask", workers=2) as cluster:
-        first = done(path, "--backend", "dask", "--address", cluster.address)
-    assert first.returncode == 1, first.stderr
-    assert hashes(tmp_path / "runs" / "kills") == undisturbed
+        with log.open("wb") as file:
+            options = ("--backend", "dask", "--address", cluster.address)
+            process = subprocess.Popen(command(path, *options), stdout=subprocess.DEVNULL, stderr=file)
+        while process.poll() is None and begun(runs) < CELLS // 3:
+            time.sleep(0.01)
+        cluster.workers[0].kill()
+        assert process.wait(300) == 1, log.read_text()
+    assert log.read_text().count(": diverged: ") == DIVERGING
+    assert hashes(runs) == undisturbed  # Dask has given the killed worker's cell to the other
