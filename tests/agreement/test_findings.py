@@ -16,7 +16,7 @@ from jactrain.agreement.pairs import Pair, compare_pairs
 from jactrain.agreement.planting import planted, scaled
 from jactrain.agreement.reference import distinct, reason_of, reference_of, require_form
 from jactrain.agreement.sides import Sides
-from jactrain.agreement.specimen import fewer, layer_specimen, probe, probe_values
+from jactrain.agreement.specimen import Examined, Specimen, fewer, layer_specimen, probe, probe_values
 from jactrain.agreement.tolerance import Uncertainty
 from jactrain.errors import ShapeError, UsageError
 from jactrain.layers import layers
@@ -290,6 +290,21 @@ def test_the_smallest_error_that_is_caught_is_a_power_of_two_and_half_of_it_is_n
     products = [each.product for each in specimen.sensitivities()]
     assert products[:2] == ["jvp", "vjp"]
     assert "forward" not in products
+
+
+def test_the_sharper_of_two_places_says_what_is_caught_though_the_other_looks_worse():
+    def place(off, allowed):
+        def of(component, product):
+            got = component.vjp(np, {}, np.zeros((1, 1, 1)), np.ones((1, 1, 1)))  # 1, and what is planted
+            yield Sides(product, "law", got * (1 + off), np.ones((1, 1, 1)), allowed, "because")
+
+        return Examined(["vjp"], of)
+
+    specimen = Specimen("mine", layers.resolve("tanh"), [place(0.9e-3, 1e-3), place(0.0, 1e-6)])
+    (found,) = specimen.findings()
+    assert found.allowed == 1e-3
+    (sensitivity,) = specimen.sensitivities()
+    assert sensitivity.smallest_caught == 2.0**-19
 
 
 def test_a_forward_whose_complex_values_are_a_little_wrong_is_told():
