@@ -16,7 +16,7 @@ from jactrain.agreement.pairs import Pair, compare_pairs
 from jactrain.agreement.planting import planted, scaled
 from jactrain.agreement.reference import distinct, reason_of, reference_of, require_form
 from jactrain.agreement.sides import Sides
-from jactrain.agreement.specimen import fewer, layer_specimen, probe, probe_values
+from jactrain.agreement.specimen import Examined, Specimen, fewer, layer_specimen, probe, probe_values
 from jactrain.agreement.tolerance import Uncertainty
 from jactrain.errors import ShapeError, UsageError
 from jactrain.layers import layers
@@ -292,6 +292,21 @@ def test_the_smallest_error_that_is_caught_is_a_power_of_two_and_half_of_it_is_n
     assert "forward" not in products
 
 
+def test_the_sharper_of_two_places_says_what_is_caught_though_the_other_looks_worse():
+    def place(off, allowed):
+        def of(component, product):
+            got = component.vjp(np, {}, np.zeros((1, 1, 1)), np.ones((1, 1, 1)))  # 1, and what is planted
+            yield Sides(product, "law", got * (1 + off), np.ones((1, 1, 1)), allowed, "because")
+
+        return Examined(["vjp"], of)
+
+    specimen = Specimen("mine", layers.resolve("tanh"), [place(0.9e-3, 1e-3), place(0.0, 1e-6)])
+    (found,) = specimen.findings()
+    assert found.allowed == 1e-3
+    (sensitivity,) = specimen.sensitivities()
+    assert sensitivity.smallest_caught == 2.0**-19
+
+
 def test_a_forward_whose_complex_values_are_a_little_wrong_is_told():
     class Partly(type(layers.resolve("tanh"))):
         """A twentieth of its slope is that of the real part alone."""
@@ -461,3 +476,47 @@ def test_what_a_long_step_adds_to_a_mean_is_explained_and_not_accused():
         assert least <= explained < most
         assert found.verdict is (Verdict.UNDECIDED if least == 0.5 else Verdict.AGREE)
         assert ("its steps are too long for this loss" in found.reason) == (least == 0.5)
+
+
+def test_kinks_within_a_step_excuse_an_estimate_that_is_off_and_no_other():
+    objective = objective_of(linear(4), "relu", linear(2))
+    parameters, batch = point(objective)
+    weight = parameters[:12].reshape(3, 4)
+    near = parameters.copy()
+    near[12] = 1e-4 - batch.x[0] @ weight[:, 0]  # the first unit is next to its kink for the first example
+    for there, excused in ((near, True), (parameters, False)):
+        plan = modes.resolve("reverse").prepare(objective, 6, np.float64)
+        right = modes.resolve("reverse").value_and_gradient(objective, there, batch, plan, None).gradient
+        mode = modes.resolve({"spsa": {"step": 1e-3, "directions": 300}})
+        for reference, sound in ((right, True), (right / 1.2, False)):
+            rng = np.random.default_rng(0)
+            found, _ = judge(mode, objective, there, batch, reference, np.zeros(len(there)), rng)
+            wrong = Verdict.UNDECIDED if excused else Verdict.DISAGREE
+            assert found.verdict is (Verdict.AGREE if sound else wrong)
+            assert ("units have kinks within a step" in found.reason) == (excused and not sound)
+
+
+def test_an_estimate_by_products_is_drawn_as_often_as_is_asked():
+    parameters, batch = point(SMOOTH)
+    plan = modes.resolve("reverse").prepare(SMOOTH, 6, np.float64)
+    exact = modes.resolve("reverse").value_and_gradient(SMOOTH, parameters, batch, plan, None).gradient
+    drawn = []
+
+    class Counted(RandomForward):
+        def differentiate(self, *given):
+            drawn.append(given)
+            return super().differentiate(*given)
+
+    Counted.kind = "counted"
+    found, _ = judge(
+        Counted(directions=20),
+        SMOOTH,
+        parameters,
+        batch,
+        exact,
+        np.zeros(26),
+        np.random.default_rng(0),
+        draws=50,
+    )
+    assert found.verdict is Verdict.AGREE
+    assert len(drawn) == 50

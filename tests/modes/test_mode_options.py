@@ -311,3 +311,19 @@ def test_a_gradient_is_recorded_at_its_second_use_and_played_from_the_third_on()
     assert np.array_equal(found[2].gradient, found[3].gradient)
     assert {each.work.multiply_adds for each in found} == {found[0].work.multiply_adds}
     assert len({id(each.work) for each in found[1:]}) == 3
+
+
+@pytest.mark.parametrize("seeds", ["outputs", "parameters"])
+def test_forward_mode_compiled_pushes_the_same_tangents_in_pieces(seeds, jax64, quick_jit):
+    objective = CASE.objective(jax64.numpy)
+    mode = modes.resolve({"forward": {"seeds": seeds, "memory": "8KiB"}})
+    plan = mode.prepare(objective, 5, np.float64)
+
+    @quick_jit
+    def compiled(parameters, x, targets):
+        return mode.value_and_gradient(objective, parameters, Batch(x, targets), plan, None)[:2]
+
+    value, got = compiled(PARAMETERS, BATCH.x, BATCH.targets)
+    expected = gradient({"forward": {"seeds": seeds}})
+    np.testing.assert_allclose(np.asarray(got), expected.gradient, rtol=1e-12)
+    assert float(value) == pytest.approx(expected.value, rel=1e-14)
