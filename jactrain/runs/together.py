@@ -61,7 +61,10 @@ def train_together(
     group = Group(len(jobs))
     outcomes: list[Outcome] = [KeyboardInterrupt() for _ in jobs]
     seats: list[Seat] = []
-    with Interruption(tell_stopping) as interruption:
+    from threadpoolctl import threadpool_limits  # looks through the libraries that are loaded
+
+    # Threads of BLAS would be in the way of the trainings' own.
+    with Interruption(tell_stopping) as interruption, threadpool_limits(1, user_api="blas"):
 
         def asked() -> bool:
             return stop() or interruption.asked()
