@@ -64,3 +64,25 @@ def test_the_logistic_function_reaches_its_limits_and_passes_nan() -> None:
     y, _ = layers.resolve("sigmoid").forward(np, {}, np.array([[[-np.inf, 0.0, np.inf, np.nan]]]))
     assert y.ravel()[:3].tolist() == [0.0, 0.5, 1.0]
     assert np.isnan(y.ravel()[3])
+
+
+@pytest.mark.parametrize(
+    ("kind", "limits"),
+    [("softplus", [0, 0, 1e3, 1e4]), ("elu", [-1, -1, 1e3, 1e4]), ("tanh", [-1, -1, 1, 1])],
+)
+def test_others_do_not_overflow_either_and_have_their_limits(kind: str, limits: list[float]) -> None:
+    layer = layers.resolve(kind)
+    with np.errstate(all="raise", under="ignore"):
+        y, residual = layer.forward(np, {}, np.array([[[-1e4, -1e3, 1e3, 1e4]]]))
+        slope = layer.vjp(np, {}, residual, np.ones_like(y))
+    assert y.ravel().tolist() == limits
+    assert slope.ravel().tolist() == [0, 0, *([0, 0] if kind == "tanh" else [1, 1])]
+
+
+def test_softmax_of_numbers_of_any_size_is_that_of_their_differences() -> None:
+    layer = layers.resolve("softmax")
+    with np.errstate(all="raise", under="ignore"):
+        found = [layer.forward(np, {}, np.array([[[0.0, 1.0, -2000.0]]]) + at)[0] for at in (0, 1e4, -1e4)]
+    np.testing.assert_allclose(found[0].ravel(), [logistic(-1), logistic(1), 0], rtol=1e-14)
+    for y in found[1:]:
+        np.testing.assert_allclose(y, found[0], rtol=1e-11)

@@ -327,3 +327,16 @@ def test_forward_mode_compiled_pushes_the_same_tangents_in_pieces(seeds, jax64, 
     expected = gradient({"forward": {"seeds": seeds}})
     np.testing.assert_allclose(np.asarray(got), expected.gradient, rtol=1e-12)
     assert float(value) == pytest.approx(expected.value, rel=1e-14)
+
+
+def test_seeds_of_forward_mode_fill_the_cache_and_no_more():
+    cache, linear = 3 * 2**19, {"linear": {"units": 10}}
+    case = NetworkCase("filled", [linear, linear, linear], (10,), "mean_squared_error", 2400)
+    plan = modes.resolve("forward").prepare(case.objective(), 2400, np.float64)
+    width = cache // (20 * 2400 * 8)  # both ends of a link, of which a tangent is pushed through each
+    chunks = plan.decision.details.chunks
+    assert [sum(seeds.width for seeds in chunk) for chunk in chunks] == [width] * 7 + [30 - 7 * width]
+    # The room behind the few parameters of the first layer would hold more rows of theirs than of the next's.
+    case = NetworkCase("rows", ["scale", {"linear": {"units": 300}}], (4,), "mean_squared_error", 1)
+    plan = modes.resolve({"forward": {"seeds": "parameters"}}).prepare(case.objective(), 1, np.float64)
+    assert plan.peak_bytes <= cache + 8 * (2 * 1504 + 4)

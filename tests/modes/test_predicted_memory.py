@@ -115,9 +115,9 @@ def test_a_bound_is_kept_or_refused_with_what_would_do(kind):
 
 
 def test_forward_mode_streams_where_the_residuals_do_not_fit_and_counts_every_run():
-    case = NetworkCase("deep", [linear(6), *["tanh", linear(6)] * 12], (6,), "mean_squared_error", 40)
+    case = NetworkCase("deep", [linear(6), *["tanh", "relu", linear(6)] * 12], (6,), "mean_squared_error", 40)
     objective, batch, parameters = case.objective(), case.batch(np.float64), case.parameters(np.float64)
-    kept = 12 * 6 * 40 * 8
+    kept = 24 * 6 * 40 * 8
     free = modes.resolve("forward")
     expected = free.value_and_gradient(
         objective, parameters, batch, free.prepare(objective, 40, np.float64), None
