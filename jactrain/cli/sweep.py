@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +15,8 @@ from jactrain.errors import UsageError
 
 if TYPE_CHECKING:
     from jactrain.sweeps.cells import Sweep
+    from jactrain.sweeps.folder import SweepFolder
+    from jactrain.sweeps.prediction import Prediction, Probe
     from jactrain.sweeps.sweep import SweepResult
     from jactrain.sweeps.workers import Workers
 
@@ -70,10 +74,13 @@ def command(
     load_plugins(plugins)
     read = read_sweep(path, max_cells)
     if dry_run:
-        _show_plan(read, jobs, json)
+        from jactrain.sweeps.folder import SweepFolder
+
+        _show_plan(read, SweepFolder(runs / read.name), jobs, json)
         return
+    if bring_back and backend is Backend.local:
+        raise UsageError("--bring-back is for the workers of a cluster; say --backend dask or ray beside it")
     from jactrain.cli.sweep_progress import SweepProgress
-    from jactrain.sweeps.record import command as command_of
     from jactrain.sweeps.source import Manner
     from jactrain.sweeps.sweep import train_sweep
 
@@ -83,7 +90,7 @@ def command(
     if json:
         echo_json(_facts(result))
     else:
-        _show(result, command_of(read, runs))
+        _show(result)
     if result.interrupted:
         raise typer.Exit(130)
     if not result.is_complete:
@@ -104,26 +111,54 @@ def _workers(backend: Backend, jobs: int, address: str | None) -> Workers:
     return workers.DaskWorkers(address)
 
 
-def _show_plan(read: Sweep, jobs: int, json: bool) -> None:
+def _show_plan(read: Sweep, folder: SweepFolder, jobs: int, json: bool) -> None:
+    """Print what is left to be trained, and what it takes."""
+    from jactrain.runs.together import groups
+    from jactrain.sweeps.folder import standing
     from jactrain.sweeps.prediction import predictions, probe
+    from jactrain.sweeps.record import changes
 
     if read.experiment.search is not None:
-        raise UsageError("a search chooses its cells while it runs; there is nothing to list beforehand")
-    predicted = predictions(read.cells)
-    measured = probe(read.cells, predicted)
-    seconds = measured.seconds(predicted)
+        _show_search(read, json)
+        return
+    told, other = changes(folder, read.cells)
+    if told:
+        echo_notes([f"the file has changed since {folder.path} was made: {each}" for each in told])
+    anew = {cell.name for cell in other}
+    todo = [
+        cell for cell in read.cells if cell.name in anew or standing(folder.run(cell.name)).status.is_to_do
+    ]
+    predicted = predictions(todo)
+    measured = probe(todo, predicted) if todo else None
+    is_auto = read.experiment.together == "auto"
+    begun = len(groups([cell.config for cell in todo])) if is_auto else len(todo)
+    seconds = 0.0 if measured is None else measured.seconds(predicted, begun)
     if json:
         echo_json(
             {
                 "cells": [
                     {**each._asdict(), "seed": cell.seed, "settings": cell.settings}
-                    for cell, each in zip(read.cells, predicted, strict=True)
+                    for cell, each in zip(todo, predicted, strict=True)
                 ],
-                "probe": measured._asdict(),
+                "done": len(read.cells) - len(todo),
+                "probe": None if measured is None else measured._asdict(),
                 "seconds": seconds,
             }
         )
         return
+    done = len(read.cells) - len(todo)
+    if measured is None:
+        typer.echo(f"all of {done:,} cells are done")
+        return
+    _show_cells(predicted, measured)
+    typer.echo(
+        f"\n{len(todo):,} cells{f', {done:,} more are done' if done else ''}; "
+        f"{sum(each.multiply_adds for each in predicted):.3g} multiply-adds, about "
+        f"{duration(seconds / jobs)} with {jobs} job{'s' * (jobs > 1)}, at the rate of {measured.name}"
+    )
+
+
+def _show_cells(predicted: list[Prediction], measured: Probe) -> None:
     from rich.table import Table
 
     from jactrain.cli.common import cell as shown
@@ -131,23 +166,31 @@ def _show_plan(read: Sweep, jobs: int, json: bool) -> None:
 
     table = Table(box=None, pad_edge=False)
     table.add_column("cell")
-    table.add_column("multiply-adds", justify="right")
-    table.add_column("memory", justify="right")
-    table.add_column("about", justify="right")
+    for heading in ("multiply-adds", "memory", "about"):
+        table.add_column(heading, justify="right")
     for each in predicted[:_SHOWN_CELLS]:
-        table.add_row(
-            shown(each.name),
-            f"{each.multiply_adds:.3g}",
-            rounded(each.peak_bytes),
-            duration(measured.seconds([each])),
-        )
+        about = duration(measured.seconds([each]))
+        table.add_row(shown(each.name), f"{each.multiply_adds:.3g}", rounded(each.peak_bytes), about)
     echo_table(table)
     if len(predicted) > _SHOWN_CELLS:
         typer.echo(f"… and {len(predicted) - _SHOWN_CELLS} more; --json lists all")
-    typer.echo(
-        f"\n{len(predicted):,} cells, {sum(each.multiply_adds for each in predicted):.3g} multiply-adds; "
-        f"about {duration(seconds / jobs)} with {jobs} job{'s' * (jobs > 1)}, at the rate of {measured.name}"
-    )
+
+
+def _show_search(read: Sweep, json: bool) -> None:
+    """Print what a search chooses from; its cells are not known beforehand."""
+    search, random = read.experiment.search, read.experiment.random
+    if search is None or random is None:
+        return
+    over = {key: each.model_dump(mode="json", exclude_none=True) for key, each in random.over.items()}
+    facts = {"trials": search.optuna.trials, "metric": search.optuna.metric, "over": over}
+    if json:
+        echo_json(facts)
+        return
+    from jactrain.config.yaml import flow
+
+    typer.echo(f"{search.optuna.trials:,} trials, chosen one after another by {search.optuna.metric}, over:")
+    for key, each in over.items():
+        typer.echo(f"  {key}: {flow(each)}")
 
 
 def duration(seconds: float) -> str:
@@ -168,7 +211,7 @@ def _facts(result: SweepResult) -> dict[str, object]:
     }
 
 
-def _show(result: SweepResult, again: str) -> None:
+def _show(result: SweepResult) -> None:
     from rich.table import Table
 
     from jactrain.cli.common import cell as shown
@@ -188,9 +231,12 @@ def _show(result: SweepResult, again: str) -> None:
         echo_table(table)
         if len(failed) > _SHOWN_CELLS:
             typer.echo(f"… and {len(failed) - _SHOWN_CELLS} more; results.csv has all")
+    again = shlex.join(["jactrain", *(each for each in sys.argv[1:] if each not in ("--retry", "--update"))])
     if counts[Status.DIVERGED] or counts[Status.FAILED]:
         echo_notes([f"to train anew what diverged or failed: {again} --retry"])
-    if any(counts[status] for status in Status if status.is_to_do):
+    if result.interrupted or any(counts[status] for status in Status if status.is_to_do):
         echo_notes([f"to go on: {again}"])
     typer.echo("")
+    if counts[Status.FINISHED]:
+        typer.echo(f"its page: jactrain report {shlex.quote(str(result.folder))}\n")
     typer.echo(str(result.folder))

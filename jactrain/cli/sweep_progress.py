@@ -79,9 +79,12 @@ class SweepProgress(SweepListener):
     def on_outcome(self, outcome: Outcome) -> None:
         """Count it, and say why it failed."""
         began = self._running.pop(outcome.name, perf_counter())
+        if outcome.status is Status.NOT_BEGUN:  # the sweep was stopped before
+            self._show()
+            return
         self._done += 1
         self._counts[outcome.status] = self._counts.get(outcome.status, 0) + 1
-        if outcome.status not in (Status.FINISHED, Status.PRUNED):
+        if outcome.status not in (Status.FINISHED, Status.PRUNED, Status.INTERRUPTED):
             self.on_note(f"{outcome.name}: {outcome.status.value}: {escaped(outcome.reason)}")
         if self._plain:
             took = duration(perf_counter() - began)
@@ -89,18 +92,18 @@ class SweepProgress(SweepListener):
             typer.echo(f"{done}  {outcome.name}  {outcome.status.value} in {took}{self._left()}", err=True)
         self._show()
 
-    def on_stopping(self) -> None:
+    def on_stopping(self, told: str) -> None:
         """Say that it is stopping, and how to stop at once; called by a signal."""
         self._stopping = True
         if not self._quiet and sys.stderr is not None:  # a signal may come in the midst of other output
             with contextlib.suppress(OSError):
-                os.write(2, b"\nstopping: what is being trained keeps a checkpoint; again to stop at once\n")
+                os.write(2, f"\nstopping: {told}; again to stop at once\n".encode())
 
     def _left(self) -> str:
         """Return the time left in words, from the pace up to now."""
         done = self._done - self._begun_with
         left = self._cells - self._done
-        if not done or not left:
+        if not done or not left or self._stopping:
             return ""
         return f", about {duration((perf_counter() - self._started) / done * left)} left"
 

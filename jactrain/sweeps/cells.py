@@ -216,7 +216,12 @@ def _places_within(document: Document) -> dict[KeyPath, dict[KeyPath, Place]]:
 def _base(experiment: Experiment, document: Document, path: Path) -> Document:
     """Return the configuration that is varied, as a document with places of its own."""
     if isinstance(experiment.base, str):
-        return read(path.parent / experiment.base)
+        base = path.parent / experiment.base
+        if not base.is_file():
+            fail(
+                document.place(("base",)), f"base: there is no file {base}", "paths are relative to this file"
+            )
+        return read(base)
     places = {at[1:]: place for at, place in document.places.items() if at[:1] == ("base",)}
     return Document(experiment.base, document.origin, places, document.data)
 

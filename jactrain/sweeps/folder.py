@@ -15,6 +15,8 @@ from jactrain.files import reachable
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.lock import is_held, locked
 
+WAS_KILLED = "its process was killed, or crashed; the same command goes on with it"
+
 
 class Status(Enum):
     """What became of a cell; its run's folder says it."""
@@ -101,7 +103,7 @@ def standing(directory: RunDirectory) -> Standing:
         except (OSError, ValueError, RecursionError, TypeError, KeyError):
             return Standing(Status.FAILED, f"{directory.meta} cannot be read")
     if status == "running":
-        return Standing(Status.TRAINED_NOW if is_held(directory) else Status.KILLED)
+        return Standing(Status.TRAINED_NOW) if is_held(directory) else Standing(Status.KILLED, WAS_KILLED)
     try:
         return Standing(Status(status), reason)
     except ValueError:

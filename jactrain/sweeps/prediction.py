@@ -14,6 +14,7 @@ from jactrain.data.base import Classification
 from jactrain.data.preparation import most_kept
 from jactrain.errors import DivergedError
 from jactrain.sweeps.cells import Cell
+from jactrain.training.events import Listener
 from jactrain.training.state import TrainingState
 from jactrain.training.trainer import train
 
@@ -36,9 +37,13 @@ class Probe(NamedTuple):
     rate: float
     overhead: float
 
-    def seconds(self, predictions: Sequence[Prediction]) -> float:
-        """Return the seconds that all cells take one after another, if they run at the probe's rate."""
-        return sum(each.multiply_adds / self.rate + self.overhead for each in predictions)
+    def seconds(self, predictions: Sequence[Prediction], begun: int | None = None) -> float:
+        """Return the seconds that all cells take one after another, if they run at the probe's rate.
+
+        begun: how many trainings are begun, fewer where several are one program; all if left out.
+        """
+        begun = len(predictions) if begun is None else begun
+        return sum(each.multiply_adds for each in predictions) / self.rate + begun * self.overhead
 
 
 def predictions(cells: Sequence[Cell]) -> list[Prediction]:
@@ -77,10 +82,30 @@ def probe(cells: Sequence[Cell], predicted: Sequence[Prediction]) -> Probe:
     cell = cells[order[len(order) // 2]]
     start = perf_counter()
     experiment = build(cell.config, to_train=True)
-    overhead = perf_counter() - start
     state = TrainingState.start(experiment)
-    begun = perf_counter()
+    clock = _Clock(start)
     with suppress(DivergedError):  # which takes as long
-        train(experiment, state, stop=lambda: perf_counter() - begun > _PROBE)
-    rate = max(state.multiply_adds, 1) / max(state.seconds, 1e-9)
-    return Probe(cell.name, max(rate, 1e-9), overhead)
+        train(experiment, state, [clock], stop=lambda: perf_counter() - start > _PROBE)
+    work, seconds = state.multiply_adds - clock.multiply_adds, state.seconds - clock.seconds
+    if not work:  # no more than one epoch
+        work, seconds = max(state.multiply_adds, 1), state.seconds
+    rate = work / max(seconds, 1e-9)
+    return Probe(cell.name, rate, max(0.0, clock.first - clock.multiply_adds / rate))
+
+
+class _Clock(Listener):
+    """Notes when the first epoch is over, in which steps are recorded or compiled.
+
+    first: seconds from `start` to then; multiply_adds and seconds: of its steps.
+    """
+
+    def __init__(self, start: float) -> None:
+        self._start = start
+        self.first = self.seconds = 0.0
+        self.multiply_adds = 0
+
+    def on_epoch(self, state: TrainingState) -> None:
+        """Note the first epoch's end."""
+        if state.epoch == 1:
+            self.first = perf_counter() - self._start
+            self.seconds, self.multiply_adds = state.seconds, state.multiply_adds

@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jactrain.config.files import load_config
 from jactrain.config.resolved import resolved
@@ -69,12 +69,18 @@ def recorded_digests(folder: SweepFolder) -> dict[str, str]:
         ) from None
 
 
-def settle_changes(folder: SweepFolder, cells: Sequence[Cell], update: bool, path: Path) -> list[str]:
-    """Return in words what `update` changed in a folder that was made from another file.
+class Changes(NamedTuple):
+    """How an experiment's file differs from the one that its folder was made from.
 
-    Cells with other settings than they were trained with are set aside. Raises UsageError where there is
-    something to change and that was not asked for.
+    told: in words. other: the cells whose runs, if they have any, were trained with other settings.
     """
+
+    told: list[str]
+    other: list[Cell]
+
+
+def changes(folder: SweepFolder, cells: Sequence[Cell]) -> Changes:
+    """Return how `cells` differ from those that the folder was made from; from none, where it is new."""
     before = recorded_digests(folder)
     now = {cell.name: cell for cell in cells}
     # A cell that the file has not had lately may have been trained from an older one.
@@ -82,22 +88,28 @@ def settle_changes(folder: SweepFolder, cells: Sequence[Cell], update: bool, pat
     other = [cell for name, cell in now.items() if (before | trained)[name] not in (cell.digest, "")]
     new = [name for name in now if name not in before] if before else []
     gone = [name for name in before if name not in now]
-    changes = [_listed(len(new), "new", new), _listed(len(gone), "no longer there", gone)]
-    changes += [_difference(folder.run(cell.name), cell) for cell in other[:_SHOWN_CHANGES]]
-    if len(other) > _SHOWN_CHANGES:
-        changes.append(f"{len(other) - _SHOWN_CHANGES} more have other settings")
-    changes = [change for change in changes if change]
-    if changes and not update:
+    told = [_listed(len(new), "new", new), _listed(len(gone), "no longer there", gone)]
+    return Changes([each for each in [*told, *_differences(folder, other)] if each], other)
+
+
+def settle_changes(folder: SweepFolder, cells: Sequence[Cell], update: bool, path: Path) -> list[str]:
+    """Return in words what `update` changed in a folder that was made from another file.
+
+    Cells with other settings than they were trained with are set aside. Raises UsageError where there is
+    something to change and that was not asked for.
+    """
+    told, other = changes(folder, cells)
+    if told and not update:
         raise UsageError(
-            f"{path} has changed since {folder.path} was made from it:\n"
-            + "\n".join(f"  {change}" for change in changes)
+            f"{path}, or its base, has changed since {folder.path} was made from it:\n"
+            + "\n".join(f"  {change}" for change in told)
             + "\nTo keep both, give the file another name; to go on in this folder, say --update: cells with "
             "the same settings keep their runs, those with others are trained anew, the old ones set aside"
         )
     for cell in other:
         if folder.run(cell.name).path.exists():
             set_aside(folder.run(cell.name))
-    return changes
+    return told
 
 
 def _digest_of(directory: RunDirectory) -> str:
@@ -117,16 +129,30 @@ def _listed(number: int, what: str, names: Sequence[str]) -> str:
     return f"{number} cell{'s' * (number > 1)} {'is' if number == 1 else 'are'} {what}: {shown}"
 
 
+def _differences(folder: SweepFolder, cells: Sequence[Cell]) -> list[str]:
+    """Return in words how cells differ from what their runs were trained with, alike ones together."""
+    found: dict[str, list[str]] = {}
+    for cell in cells:
+        if told := _difference(folder.run(cell.name), cell):
+            found.setdefault(told, []).append(cell.name)
+    shown = list(found.items())[:_SHOWN_CHANGES]
+    rest = sum(map(len, found.values())) - sum(len(names) for _, names in shown)
+    lines = [
+        f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {told}"
+        for told, names in shown
+    ]
+    return [*lines, f"{rest} more have other settings"] if rest else lines
+
+
 def _difference(directory: RunDirectory, cell: Cell) -> str:
-    """Return in words how a cell differs from what its run was trained with."""
+    """Return in words how a cell differs from what its run was trained with; "" where it has none."""
     if not directory.resolved_config.exists():
         return ""
     try:
         before = resolved(configuration_of(directory))
     except UsageError:
-        return f"{cell.name} has other settings; those of its run cannot be read"
+        return "other settings; those of its run cannot be read"
     changes = list(differing(before, resolved(cell.config)))[:3]
-    told = "; ".join(
+    return "; ".join(
         f"{change.key} was {json.dumps(change.old)}, is {json.dumps(change.new)}" for change in changes
     )
-    return f"{cell.name} has other settings: {told}"

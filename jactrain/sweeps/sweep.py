@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,11 @@ class SweepListener:
     def on_outcome(self, outcome: Outcome) -> None:
         """Hear what became of a cell."""
 
-    def on_stopping(self) -> None:
-        """Hear that the sweep was asked to stop; called by a signal."""
+    def on_stopping(self, told: str) -> None:
+        """Hear that the sweep was asked to stop, and what becomes of what is trained; called by a signal."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SweepResult:
     """What a sweep leaves: a row a cell, as in `results.csv`.
 
@@ -53,9 +54,14 @@ class SweepResult:
     outcomes: list[Outcome] = field(repr=False)
     interrupted: bool = False
 
-    def count(self, status: Status) -> int:
-        """Return how many cells have this status."""
-        return sum(row["status"] == status.value for row in self.rows)
+    def count(self, status: Status | str) -> int:
+        """Return how many cells have this status, such as "finished"."""
+        return sum(row["status"] == Status(status).value for row in self.rows)
+
+    def __repr__(self) -> str:
+        counts = {status.value: self.count(status) for status in Status}
+        told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+        return f"SweepResult(folder={str(self.folder)!r}, {told})"
 
     @property
     def is_complete(self) -> bool:
@@ -110,8 +116,11 @@ def train_sweep(
             listener.on_note(note)
         listener.on_start(folder.path, source.cells, source.cells - source.to_do)
         crew = _Crew(engine, source, folder, manner, listener)
-        with Interruption(listener.on_stopping) as interruption:
-            crew.work(interruption.asked)
+        with Interruption(partial(listener.on_stopping, engine.stopping)) as interruption:
+            try:
+                crew.work(interruption.asked)
+            except KeyboardInterrupt:  # the second signal
+                engine.close()
             interrupted = interruption.asked()
         found = rows(source.known, folder)
         write_results(folder, found)

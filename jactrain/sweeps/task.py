@@ -6,7 +6,9 @@ import importlib
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,11 +21,12 @@ from jactrain.files import write_text
 from jactrain.runs.checkpoints import checkpoints_of
 from jactrain.runs.configuration import configuration_of
 from jactrain.runs.directory import RunDirectory
+from jactrain.runs.interruption import asked_from_outside
 from jactrain.runs.resume import resume
 from jactrain.runs.run import run
 from jactrain.runs.session import RunListener, RunResult, now, write_meta
 from jactrain.runs.together import train_together
-from jactrain.sweeps.folder import Standing, Status, set_aside, standing
+from jactrain.sweeps.folder import WAS_KILLED, Standing, Status, set_aside, standing
 from jactrain.sweeps.parcel import packed, unpacked
 
 _ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
@@ -131,7 +134,11 @@ def _limit_threads(threads: int) -> None:
 
 def _train(cells: Sequence[CellTask], together: bool) -> list[Outcome]:
     jobs = [partial(_train_cell, cell) for cell in cells]
-    ends = train_together(jobs) if together else [_end_of(job) for job in jobs]
+    if together:
+        ends = train_together(jobs, stop=_stop.is_set)
+    else:
+        asked_from_outside.set(_stop.is_set)
+        ends = [_end_of(job) for job in jobs]
     return [
         _outcome(cell, end if isinstance(end, BaseException) else None)
         for cell, end in zip(cells, ends, strict=True)
@@ -140,6 +147,8 @@ def _train(cells: Sequence[CellTask], together: bool) -> list[Outcome]:
 
 def _train_cell(cell: CellTask) -> RunResult:
     """Go on with a cell, or begin it."""
+    if _stop.is_set():
+        raise KeyboardInterrupt
     directory = RunDirectory(Path(cell.folder))
     config = Config.model_validate(cell.config)
     listeners = _listeners(cell)
@@ -167,6 +176,14 @@ def _can_be_gone_on_with(directory: RunDirectory) -> bool:
     if checkpoints_of(directory):
         return True
     return config.training.checkpoints is not None and not directory.weights.exists()
+
+
+_stop = threading.Event()
+
+
+def ask_to_stop() -> None:
+    """Have this process begin no training any more, and end the one that runs at its next step."""
+    _stop.set()
 
 
 def _end_of(job: Callable[[], RunResult]) -> RunResult | BaseException:
@@ -224,4 +241,6 @@ def failure(cell: CellTask, error: BaseException) -> Outcome:
         return Outcome(cell.name, found.status)
     if not found.status.is_to_do and found.status is not Status.TRAINED_NOW:
         return Outcome(cell.name, found.status, found.reason)
+    if isinstance(error, BrokenExecutor):
+        return Outcome(cell.name, Status.KILLED, WAS_KILLED)
     return Outcome(cell.name, Status.KILLED, str(error) or type(error).__name__)

@@ -20,20 +20,25 @@ from types import TracebackType
 from typing import Any, Self
 
 from jactrain.errors import UnsupportedError, UsageError
-from jactrain.sweeps.task import Outcome, Task, train_cells
+from jactrain.sweeps.task import Outcome, Task, ask_to_stop, train_cells
 
 _TIMEOUT = 10  # seconds to wait for a scheduler
 _LAST = 30.0  # seconds that a training has to stop in, when its sweep was killed
 _WATCH = 1.0  # seconds between two looks of a process at whether its parent is there
 
 
+# What a terminal sends to all of its processes, and only the parent is to hear; Windows has no masks.
+_PARENTS = (signal.SIGINT, signal.SIGHUP) if hasattr(signal, "pthread_sigmask") else ()
+
+
 class Workers(ABC):
     """Base of all engines of a sweep; to be entered as a context.
 
-    slots: how many tasks they do at a time.
+    slots: how many tasks they do at a time. stopping: what becomes of trainings when they are asked to stop.
     """
 
     slots: int
+    stopping = "what is being trained goes on to its end on the cluster"
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -62,6 +67,8 @@ class Workers(ABC):
 
 class LocalWorkers(Workers):
     """Processes of this machine, each on its own: one that is killed costs its own task alone."""
+
+    stopping = "what is being trained keeps a checkpoint"
 
     def __init__(self, jobs: int) -> None:
         self.slots = jobs
@@ -149,19 +156,26 @@ def _started() -> Any:
     """Return a pool of one process, which is ready."""
     from joblib.externals.loky import ProcessPoolExecutor
 
-    executor = ProcessPoolExecutor(1, initializer=_begin, initargs=(os.getpid(),))
-    executor.submit(os.getpid).result()
+    # A new process has the mask of the thread that starts it: it is to miss signals while it starts, too.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _PARENTS) if _PARENTS else ()
+    try:
+        executor = ProcessPoolExecutor(1, initializer=_begin, initargs=(os.getpid(),))
+        executor.submit(os.getpid).result()
+    finally:
+        if _PARENTS:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return executor
 
 
 def _begin(parent: int) -> None:
     """Make a process one of the sweep that `parent` trains.
 
-    Ctrl-C, which every process at a terminal gets, is left to the parent. SIGTERM ends what is not yet, or no
-    longer, a training as an exception, so that its outcome is still told.
+    Ctrl-C and the end of a terminal, which every process at it gets, are left to the parent. SIGTERM is
+    noted, and ends a training at its next step.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for each in _PARENTS:
+        signal.signal(each, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: ask_to_stop())
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
@@ -185,6 +199,8 @@ class DaskWorkers(Workers):
             raise UnsupportedError(
                 "--backend dask needs Dask, which is not installed: pip install 'jactrain[dask]'"
             ) from None
+        if "://" not in address:
+            raise UsageError(f"a scheduler's address is like tcp://10.0.0.1:8786, not {address}")
         try:
             self._client = Client(address, timeout=_TIMEOUT, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
