@@ -12,7 +12,7 @@ from jactrain.agreement.rounding import allowed, norm, reason, shaken_by, spread
 from jactrain.agreement.shaken import ShakenArray, Shaker
 from jactrain.agreement.tolerance import Tolerance, Uncertainty
 from jactrain.layers import layers
-from jactrain.layers.base import Placed
+from jactrain.layers.base import Elementwise, Placed
 from jactrain.linearization import Work
 from jactrain.losses import losses
 from jactrain.modes import modes
@@ -246,6 +246,35 @@ def test_five_points_in_float64_are_no_worse_than_what_others_are_measured_by():
         for scheme in ("central", "five_point")
     }
     assert norm(floors["five_point"].truncation) < norm(floors["central"].truncation) / 4
+
+
+class Square(Elementwise):
+    """The square of every entry."""
+
+    keeps = "input"
+
+    def value(self, xp, x):
+        return x * x
+
+    def slope(self, xp, kept):
+        return 2 * kept
+
+
+Square.kind = "square"
+
+
+@pytest.mark.parametrize(("scheme", "doubt"), [("forward", 14 + 12), ("central", 12), ("five_point", 0)])
+def test_the_truncation_of_a_quartic_is_doubted_as_far_as_the_scheme_sees_it(scheme, doubt):
+    # θ⁴ at 0 in steps of h: quotients of h³ and 8 h³ on one side, and second differences that miss by 12 h³.
+    chain = [layers.resolve({"linear": {"units": 1, "bias": False}}), Square()]
+    objective = Objective(Network(chain, (1,)), losses.resolve("mean_squared_error"))
+    parameters, batch = np.zeros(1), Batch(np.ones((1, 1)), np.zeros((1, 1)))
+    here = float(objective.losses(np.ones((1, 1)), batch, Work())[0, 0])
+    mode = modes.resolve({"finite_difference": {"scheme": scheme}})
+    h = EPSILON ** SCHEMES[scheme].step_power
+    for losses_off in (0.0, 1.0):  # what rounds the values is told apart
+        floor = noise_floor(mode, objective, parameters, batch, parameters, np.full(1, losses_off))
+        np.testing.assert_allclose(floor.truncation, here * doubt * h**3, rtol=1e-3, atol=1e-25)
 
 
 def test_the_reason_says_which_part_of_the_noise_floor_is_larger():

@@ -16,7 +16,15 @@ from jactrain.agreement.pairs import Pair, compare_pairs
 from jactrain.agreement.planting import planted, scaled
 from jactrain.agreement.reference import distinct, reason_of, reference_of, require_form
 from jactrain.agreement.sides import Sides
-from jactrain.agreement.specimen import Examined, Specimen, fewer, layer_specimen, probe, probe_values
+from jactrain.agreement.specimen import (
+    Examined,
+    Specimen,
+    fewer,
+    layer_specimen,
+    loss_specimen,
+    probe,
+    probe_values,
+)
 from jactrain.agreement.tolerance import Uncertainty
 from jactrain.errors import ShapeError, UsageError
 from jactrain.layers import layers
@@ -520,3 +528,17 @@ def test_an_estimate_by_products_is_drawn_as_often_as_is_asked():
     )
     assert found.verdict is Verdict.AGREE
     assert len(drawn) == 50
+
+
+def test_a_loss_is_probed_around_its_targets_with_as_many_outputs_and_enough_examples():
+    seen = []
+
+    class Seen(type(losses.resolve("mean_squared_error"))):
+        def forward(self, xp, outputs, targets):
+            seen.append((outputs.shape[1:], targets.shape))
+            return super().forward(xp, outputs, targets)
+
+    outputs, targets = np.zeros((1, 5, 3)), np.arange(15.0).reshape(5, 3)
+    found = loss_specimen(Seen(), outputs, targets, np.random.default_rng(0)).findings()
+    assert {each.verdict for each in found} == {Verdict.AGREE}
+    assert set(seen) == {((5, 3), (5, 3)), ((65, 3), (65, 3))}

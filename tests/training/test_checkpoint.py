@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -284,3 +285,16 @@ def test_the_state_of_another_optimizer_is_refused(path, toy, experiment, state)
         with pytest.raises(CheckpointError, match=r"but this training goes on from") as caught:
             require_fits(path, training, one)
         assert str(caught.value).startswith(str(path))
+
+
+def test_what_is_compressed_to_take_more_than_a_checkpoint_can_is_not_read(tmp_path):
+    path = tmp_path / "step-1.npz"
+    np.savez_compressed(path, facts=np.zeros(2**25, np.uint8), digest=np.zeros(32, np.uint8))
+    assert path.stat().st_size < 2**17
+    tracemalloc.start()
+    try:
+        with pytest.raises(CheckpointError, match="is damaged"):
+            load(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
