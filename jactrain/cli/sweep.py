@@ -152,9 +152,9 @@ def _show_plan(read: Sweep, folder: SweepFolder, jobs: int, json: bool) -> None:
         return
     _show_cells(predicted, measured)
     typer.echo(
-        f"\n{len(todo):,} cells{f', {done:,} more are done' if done else ''}; "
-        f"{sum(each.multiply_adds for each in predicted):.3g} multiply-adds, about "
+        f"\n{len(todo):,} cells, {sum(each.multiply_adds for each in predicted):.3g} multiply-adds; about "
         f"{duration(seconds / jobs)} with {jobs} job{'s' * (jobs > 1)}, at the rate of {measured.name}"
+        f"{f'; {done:,} more are done' if done else ''}"
     )
 
 

@@ -217,11 +217,13 @@ def _base(experiment: Experiment, document: Document, path: Path) -> Document:
     """Return the configuration that is varied, as a document with places of its own."""
     if isinstance(experiment.base, str):
         base = path.parent / experiment.base
-        if not base.is_file():
-            fail(
-                document.place(("base",)), f"base: there is no file {base}", "paths are relative to this file"
-            )
-        return read(base)
+        try:
+            return read(base)
+        except ConfigurationError as error:
+            first = error.mistakes[0]
+            if first.line is not None:
+                raise
+            fail(document.place(("base",)), f"base: {base}: {first.message}", first.advice)
     places = {at[1:]: place for at, place in document.places.items() if at[:1] == ("base",)}
     return Document(experiment.base, document.origin, places, document.data)
 

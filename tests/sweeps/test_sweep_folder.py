@@ -225,10 +225,10 @@ def test_a_changed_file_is_told_with_the_two_ways_on(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as refused:
         trained(path)
     said = str(refused.value)
-    assert f"{path} has changed since {runs} was made from it" in said
+    assert f"{path}, or its base, has changed since {runs} was made from it" in said
     assert "1 cell is new: learning_rate-0.4-seed-0" in said
     assert "1 cell is no longer there: learning_rate-0.3-seed-0" in said
-    assert "learning_rate-0.1-seed-0 has other settings: training.epochs was 3, is 4" in said
+    assert "learning_rate-0.1-seed-0 and 1 more: training.epochs was 3, is 4" in said
     assert "give the file another name" in said
     assert "--update" in said
     assert contents(runs) == before

@@ -24,6 +24,8 @@ from small_sweeps import (
 )
 
 from jactrain.errors import UsageError
+from jactrain.runs.directory import RunDirectory
+from jactrain.runs.lock import is_held
 from jactrain.sweeps.search import opened
 from jactrain.sweeps.source import Manner
 from jactrain.sweeps.sweep import SweepListener
@@ -183,7 +185,9 @@ def test_a_killed_search_on_two_workers_goes_on(tmp_path: Path) -> None:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, (tmp_path / "stderr.txt").read_text()
-    time.sleep(3)  # until its workers have seen it, and are gone
+    time.sleep(3)  # until its workers have seen it
+    while any(is_held(RunDirectory(folder)) for folder in cells_of(runs)):  # and are gone
+        time.sleep(0.1)
     finished = hashes(runs)
     ended = {name: contents(runs / name) for name in finished}
     rest = done(path, "--jobs", 2)
