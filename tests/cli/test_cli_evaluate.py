@@ -56,6 +56,13 @@ def test_another_number_of_examples_is_told(trained: Path, jactrain: Callable) -
     )
 
 
+def test_other_values_of_as_many_examples_are_told(trained: Path, jactrain: Callable) -> None:
+    write(ROWS)
+    assert "changed" not in jactrain("evaluate", trained).err  # written anew, and the same
+    write(["1000,7,odd", *ROWS[1:]])
+    assert "note: the data changed since the training: there are as many" in jactrain("evaluate", trained).err
+
+
 @pytest.mark.parametrize(
     ("rows", "header", "said"),
     [

@@ -133,7 +133,16 @@ def started(config, runs, seconds):
     raise AssertionError(child.communicate())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_is_not_taken_back(begun, jactrain):
+    folder = begun()
+    before = resolved(folder)
+    code, _, err = jactrain("resume", folder, "--set", "training.epochs=2")
+    assert code == 2
+    assert "was trained for 4 epochs, and training.epochs is 2" in err
+    assert resolved(folder) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_goes_on_with_the_same_bits(number, config, begun, jactrain, tmp_path):
     expected = bits(begun("whole"))
     child, folder = started(config, tmp_path / "runs of é", 0.15)
