@@ -66,7 +66,7 @@ class _Lent(Workers):
 
 def _subjects(smoke: bool) -> Subjects:
     """Return sweeps by one process and by two, and their trainings without anything around them."""
-    read = _read(epochs=2 if smoke else 60, cells=2 if smoke else _CELLS)
+    read = _read(epochs=2 if smoke else 240, cells=2 if smoke else _CELLS)
     one, two = _warm(1, read), _warm(2, read)
 
     def bare() -> float:
