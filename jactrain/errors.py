@@ -12,6 +12,7 @@
     │   │   └── MemoryBoundError   a bound on memory that cannot be kept
     │   ├── PlanError              a plan used for another signature than it was made for
     │   └── RunError               a run folder that is missing or damaged
+    │       ├── OtherVersionError  a worker whose jactrain is another than the sweep's
     │       ├── BusyError          a run that another process is training in
     │       └── CheckpointError    a checkpoint that is damaged, or of another training
     ├── UnrecordableError          a function that does what a recorded program cannot
@@ -122,6 +123,10 @@ class PlanError(UsageError):
 
 class RunError(UsageError):
     """A run folder that is missing, unfinished or damaged."""
+
+
+class OtherVersionError(RunError):
+    """A worker that has another version of jactrain than the sweep was begun with."""
 
 
 class BusyError(RunError):

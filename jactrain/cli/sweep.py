@@ -81,7 +81,7 @@ def command(
     if bring_back and backend is Backend.local:
         raise UsageError("--bring-back is for the workers of a cluster; say --backend dask or ray beside it")
     from jactrain.cli.sweep_progress import SweepProgress
-    from jactrain.sweeps.source import Manner
+    from jactrain.sweeps.manner import Manner
     from jactrain.sweeps.sweep import train_sweep
 
     manner = Manner(retry, update, threads, bring_back, tuple(plugins or ()))

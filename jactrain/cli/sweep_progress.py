@@ -84,7 +84,8 @@ class SweepProgress(SweepListener):
             return
         self._done += 1
         self._counts[outcome.status] = self._counts.get(outcome.status, 0) + 1
-        if outcome.status not in (Status.FINISHED, Status.PRUNED, Status.INTERRUPTED):
+        is_as_asked = outcome.status is Status.INTERRUPTED and self._stopping
+        if outcome.status not in (Status.FINISHED, Status.PRUNED) and not is_as_asked:
             self.on_note(f"{outcome.name}: {outcome.status.value}: {escaped(outcome.reason)}")
         if self._plain:
             took = duration(perf_counter() - began)

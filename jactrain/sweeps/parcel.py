@@ -49,7 +49,11 @@ def unpacked(parcel: bytes, folder: Path) -> None:
             if folder.exists():
                 old = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder.parent))
                 folder.rename(old / "old")
-                unfinished.rename(folder)
+                try:
+                    unfinished.rename(folder)
+                except OSError:
+                    (old / "old").rename(folder)
+                    raise
                 shutil.rmtree(old, ignore_errors=True)
             else:
                 unfinished.rename(folder)

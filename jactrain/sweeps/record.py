@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,24 +12,24 @@ from jactrain.config.files import load_config
 from jactrain.config.resolved import resolved
 from jactrain.errors import RunError, UsageError
 from jactrain.files import as_json, write_bytes, write_text
-from jactrain.runs.configuration import configuration_of
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.resume import differing
 from jactrain.sweeps.cells import Cell, Sweep, digest
 from jactrain.sweeps.folder import SweepFolder, set_aside
+from jactrain.sweeps.manner import Manner
 
 SCHEMA_VERSION = 1
 _SHOWN_CHANGES = 10
 
 
-def write_cells(folder: SweepFolder, sweep: Sweep, cells: Iterable[Cell]) -> None:
+def write_cells(folder: SweepFolder, sweep: Sweep, cells: Iterable[Cell], manner: Manner) -> None:
     """Write what cells there are, and the experiment's file beside it."""
     search = sweep.experiment.search
     facts: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "kind": "sweep",
         "name": sweep.name,
-        "command": command(sweep, folder.path.parent),
+        "command": command(sweep, folder.path.parent, manner),
         "factors": sweep.factors,
         "cells": [
             {"name": cell.name, "seed": cell.seed, "settings": cell.settings, "digest": cell.digest}
@@ -47,10 +47,12 @@ def write_cells(folder: SweepFolder, sweep: Sweep, cells: Iterable[Cell]) -> Non
     write_text(folder.cells, as_json(facts) + "\n")
 
 
-def command(sweep: Sweep, runs: Path) -> str:
-    """Return what to type to train the cells again."""
-    options = "" if runs == Path("runs") else f" --runs {shlex.quote(str(runs))}"
-    return f"jactrain sweep {shlex.quote(str(sweep.path))}{options}"
+def command(sweep: Sweep, runs: Path, manner: Manner) -> str:
+    """Return what to type to train the cells again, with all that results may depend on."""
+    options = [] if runs == Path("runs") else ["--runs", str(runs)]
+    options += [] if manner.threads == 1 else ["--threads", str(manner.threads)]
+    options += [word for module in manner.plugins for word in ("--plugin", module)]
+    return shlex.join(["jactrain", "sweep", str(sweep.path), *options])
 
 
 def recorded_digests(folder: SweepFolder) -> dict[str, str]:
@@ -85,11 +87,14 @@ def changes(folder: SweepFolder, cells: Sequence[Cell]) -> Changes:
     now = {cell.name: cell for cell in cells}
     # A cell that the file has not had lately may have been trained from an older one.
     trained = {name: _digest_of(folder.run(name)) for name in now if name not in before}
-    other = [cell for name, cell in now.items() if (before | trained)[name] not in (cell.digest, "")]
+    suspects = [cell for name, cell in now.items() if (before | trained)[name] not in (cell.digest, "")]
+    # Another jactrain may have options that the runs had not, and the same settings: another digest.
+    differences = {cell.name: _difference(folder.run(cell.name), cell) for cell in suspects}
+    other = [cell for cell in suspects if differences[cell.name]]
     new = [name for name in now if name not in before] if before else []
     gone = [name for name in before if name not in now]
     told = [_listed(len(new), "new", new), _listed(len(gone), "no longer there", gone)]
-    return Changes([each for each in [*told, *_differences(folder, other)] if each], other)
+    return Changes([each for each in [*told, *_alike(other, differences)] if each], other)
 
 
 def settle_changes(folder: SweepFolder, cells: Sequence[Cell], update: bool, path: Path) -> list[str]:
@@ -129,12 +134,11 @@ def _listed(number: int, what: str, names: Sequence[str]) -> str:
     return f"{number} cell{'s' * (number > 1)} {'is' if number == 1 else 'are'} {what}: {shown}"
 
 
-def _differences(folder: SweepFolder, cells: Sequence[Cell]) -> list[str]:
+def _alike(cells: Sequence[Cell], differences: Mapping[str, str]) -> list[str]:
     """Return in words how cells differ from what their runs were trained with, alike ones together."""
     found: dict[str, list[str]] = {}
     for cell in cells:
-        if told := _difference(folder.run(cell.name), cell):
-            found.setdefault(told, []).append(cell.name)
+        found.setdefault(differences[cell.name], []).append(cell.name)
     shown = list(found.items())[:_SHOWN_CHANGES]
     rest = sum(map(len, found.values())) - sum(len(names) for _, names in shown)
     lines = [
@@ -146,10 +150,10 @@ def _differences(folder: SweepFolder, cells: Sequence[Cell]) -> list[str]:
 
 def _difference(directory: RunDirectory, cell: Cell) -> str:
     """Return in words how a cell differs from what its run was trained with; "" where it has none."""
-    if not directory.resolved_config.exists():
+    if not directory.path.exists():
         return ""
-    try:
-        before = resolved(configuration_of(directory))
+    try:  # what it was given, not as it was bounded to fit into memory
+        before = resolved(load_config(directory.config))
     except UsageError:
         return "other settings; those of its run cannot be read"
     changes = list(differing(before, resolved(cell.config)))[:3]

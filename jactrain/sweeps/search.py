@@ -14,10 +14,11 @@ from jactrain.config.resolved import resolved
 from jactrain.errors import ConfigurationError, UnsupportedError, UsageError
 from jactrain.sweeps.cells import Cell, Sweep
 from jactrain.sweeps.folder import Status, SweepFolder, set_aside, standing
+from jactrain.sweeps.manner import Manner
 from jactrain.sweeps.models import Optuna, Range
 from jactrain.sweeps.record import recorded_digests, write_cells
 from jactrain.sweeps.results import kept_metrics
-from jactrain.sweeps.source import Manner, Source
+from jactrain.sweeps.source import Source
 from jactrain.sweeps.task import CellTask, Outcome, Trial
 from jactrain.sweeps.variation import Settings, Value
 
@@ -73,6 +74,7 @@ class Searched(Source):
             str(folder.journal.resolve()), read.name, search.optuna.pruning_after, search.optuna
         )
         _require_comparable(self._study, search.optuna, self._over, read)
+        self._recorded = recorded_digests(folder)
         self._cells: dict[int, Cell] = {}
         self._again: set[int] = set()  # trained anew after the study was told that they failed
         self._waiting: list[int] = []
@@ -81,7 +83,7 @@ class Searched(Source):
             self._take(trial)
         self.cells = search.optuna.trials
         self.to_do = len(self._waiting) + max(0, self.cells - len(self._cells))
-        write_cells(folder, read, self.known)
+        write_cells(folder, read, self.known, manner)
 
     @property
     def known(self) -> list[Cell]:  # type: ignore[override]
@@ -98,6 +100,11 @@ class Searched(Source):
                 self._study.tell(trial.number, state=_state("FAIL"))
             return
         self._cells[trial.number] = cell
+        if self._recorded.get(cell.name, cell.digest) != cell.digest:
+            raise UsageError(
+                f"the base of {self._read.path} has changed since trials in {self._folder.path} were trained "
+                "from it, so that they could not be compared; give the file another name"
+            )
         directory = self._folder.run(cell.name)
         status = standing(directory).status
         if status.is_failure and self._manner.retry:
@@ -132,7 +139,7 @@ class Searched(Source):
                     )
                 continue
             self._cells[trial.number] = cell
-            write_cells(self._folder, self._read, self.known)
+            write_cells(self._folder, self._read, self.known, self._manner)
             yield (self._task(trial.number),)
 
     def learn(self, outcome: Outcome) -> None:
@@ -158,6 +165,8 @@ class Searched(Source):
         from optuna.trial import create_trial
 
         old = self._study.get_trials(deepcopy=False)[number]
+        if old.state is _state("COMPLETE"):  # its folder was removed, and the same came of it
+            return
         self._study.add_trial(create_trial(params=old.params, distributions=old.distributions, value=value))
 
     def _cell(self, number: int, values: dict[str, Any]) -> Cell | None:

@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from jactrain.config.resolved import resolved
 from jactrain.runs.together import groups
 from jactrain.sweeps.cells import Cell, Sweep
 from jactrain.sweeps.folder import SweepFolder, set_aside, standing
+from jactrain.sweeps.manner import Manner
 from jactrain.sweeps.record import settle_changes, write_cells
 from jactrain.sweeps.task import CellTask, Outcome
-
-
-@dataclass(frozen=True)
-class Manner:
-    """How the cells are trained, whatever they are.
-
-    retry: train those anew that diverged or failed. update: go on in a folder made from another file.
-    threads: of each training; results depend on them, and on nothing else here. brought_back: workers have
-    file systems of their own, and folders are sent there and back. plugins: modules that workers import.
-    """
-
-    retry: bool = False
-    update: bool = False
-    threads: int = 1
-    brought_back: bool = False
-    plugins: tuple[str, ...] = ()
 
 
 class Source:
@@ -59,7 +43,7 @@ class Listed(Source):
     def __init__(self, read: Sweep, folder: SweepFolder, manner: Manner) -> None:
         self.known = read.cells
         self.notes = settle_changes(folder, read.cells, manner.update, read.path)
-        write_cells(folder, read, read.cells)
+        write_cells(folder, read, read.cells, manner)
         self._folder, self._manner = folder, manner
         # By all cells, not by those that are left: what comes of a cell must not depend on these.
         alike = groups([cell.config for cell in read.cells]) if read.experiment.together == "auto" else []

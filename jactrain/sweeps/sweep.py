@@ -10,13 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jactrain.errors import RunError, UsageError
+from jactrain.errors import OtherVersionError, UsageError
 from jactrain.runs.interruption import Interruption
 from jactrain.sweeps.cells import MOST_CELLS, Sweep, read_sweep
 from jactrain.sweeps.folder import Status, SweepFolder
+from jactrain.sweeps.manner import Manner
 from jactrain.sweeps.parcel import packed, unpacked
 from jactrain.sweeps.results import rows, write_results
-from jactrain.sweeps.source import Listed, Manner, Source
+from jactrain.sweeps.source import Listed, Source
 from jactrain.sweeps.task import CellTask, Outcome, Task, failure
 from jactrain.sweeps.workers import LocalWorkers, Workers
 
@@ -46,10 +47,12 @@ class SweepListener:
 class SweepResult:
     """What a sweep leaves: a row a cell, as in `results.csv`.
 
-    outcomes: of the cells that this call trained; interrupted: whether it was asked to stop.
+    cells: how many there are to be, which a search may not have begun. outcomes: of those that this call
+    trained; interrupted: whether it was asked to stop.
     """
 
     folder: Path
+    cells: int
     rows: list[dict[str, Any]] = field(repr=False)
     outcomes: list[Outcome] = field(repr=False)
     interrupted: bool = False
@@ -66,7 +69,8 @@ class SweepResult:
     @property
     def is_complete(self) -> bool:
         """Whether all cells are finished, or pruned by the search."""
-        return all(row["status"] in (Status.FINISHED.value, Status.PRUNED.value) for row in self.rows)
+        ended = (Status.FINISHED.value, Status.PRUNED.value)
+        return len(self.rows) >= self.cells and all(row["status"] in ended for row in self.rows)
 
 
 _AS_EVER = Manner()
@@ -116,15 +120,26 @@ def train_sweep(
             listener.on_note(note)
         listener.on_start(folder.path, source.cells, source.cells - source.to_do)
         crew = _Crew(engine, source, folder, manner, listener)
-        with Interruption(partial(listener.on_stopping, engine.stopping)) as interruption:
-            try:
-                crew.work(interruption.asked)
-            except KeyboardInterrupt:  # the second signal
-                engine.close()
-            interrupted = interruption.asked()
-        found = rows(source.known, folder)
-        write_results(folder, found)
-    return SweepResult(folder.path, found, crew.outcomes, interrupted)
+        try:
+            with Interruption(partial(listener.on_stopping, engine.stopping)) as interruption:
+                try:
+                    crew.work(interruption.asked)
+                except KeyboardInterrupt:  # the second signal
+                    engine.close()
+                interrupted = interruption.asked()
+        finally:
+            found = rows(source.known, folder)
+            _tell_reasons(found, crew.outcomes)
+            write_results(folder, found)
+    return SweepResult(folder.path, source.cells, found, crew.outcomes, interrupted)
+
+
+def _tell_reasons(found: list[dict[str, Any]], outcomes: list[Outcome]) -> None:
+    """Put the reasons of this call into the rows of cells that are still to be trained."""
+    reasons = {outcome.name: outcome.reason for outcome in outcomes}
+    for row in found:
+        if Status(row["status"]).is_to_do and reasons.get(row["name"]):
+            row["reason"] = reasons[row["name"]]
 
 
 class _Crew:
@@ -183,8 +198,8 @@ class _Crew:
         cells = self._at_work.pop(future)
         try:
             outcomes = future.result()
-        except UsageError as error:  # of the worker, not of the training
-            raise RunError(str(error)) from None
+        except OtherVersionError:
+            raise
         except Exception as error:  # whatever a library says of a worker that is gone
             outcomes = [failure(cell, error) for cell in cells]
         for cell, outcome in zip(cells, outcomes, strict=True):
@@ -192,7 +207,7 @@ class _Crew:
             if outcome.parcel is not None:
                 try:
                     unpacked(outcome.parcel, Path(cell.folder))
-                except RunError as error:
+                except UsageError as error:
                     kept = failure(cell, error)
             self.outcomes.append(kept)
             self._source.learn(kept)

@@ -9,14 +9,16 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from threadpoolctl import threadpool_limits
 
 import jactrain
 from jactrain.config.models import Config
 from jactrain.config.resolved import as_yaml, resolved_yaml
-from jactrain.errors import BusyError, CheckpointError, PrunedError, RunError, UsageError
+from jactrain.errors import BusyError, CheckpointError, OtherVersionError, PrunedError, UsageError
 from jactrain.files import write_text
 from jactrain.runs.checkpoints import checkpoints_of
 from jactrain.runs.configuration import configuration_of
@@ -88,11 +90,11 @@ class Outcome(NamedTuple):
 def train_cells(task: Task) -> list[Outcome]:
     """Train the cells of `task`, going on with those that were begun; return what became of each.
 
-    Whatever goes wrong with a cell is in its outcome, and in its folder. Raises RunError where this worker
-    has another version of jactrain.
+    Whatever goes wrong with a cell is in its outcome, and in its folder. Raises OtherVersionError where this
+    worker has another version of jactrain.
     """
     if task.version != jactrain.__version__:
-        raise RunError(
+        raise OtherVersionError(
             f"a worker has jactrain {jactrain.__version__}, and this sweep was begun with {task.version}; "
             "install the same version everywhere"
         )
@@ -113,7 +115,7 @@ def train_cells(task: Task) -> list[Outcome]:
 def _prepare(task: Task) -> None:
     """Make this process one of the sweep: its threads, its plug-ins, and what it calls itself in records."""
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(task.threads)
-    _limit_threads(task.threads)  # NumPy is here already, and has read no variable
+    threadpool_limits(task.threads, user_api="blas")  # NumPy is here already, and has read no variable
     flags = os.environ.get("XLA_FLAGS", "")
     if task.threads == 1 and "jax" not in sys.modules and _ONE_THREAD not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {_ONE_THREAD}".strip()
@@ -125,24 +127,25 @@ def _prepare(task: Task) -> None:
         importlib.import_module(module)
 
 
-@cache
-def _limit_threads(threads: int) -> None:
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(threads, user_api="blas")
-
-
 def _train(cells: Sequence[CellTask], together: bool) -> list[Outcome]:
-    jobs = [partial(_train_cell, cell) for cell in cells]
+    # A scheduler may hand a task over a second time: what has ended is not trained again.
+    ended = {cell.name: standing(RunDirectory(Path(cell.folder))) for cell in cells}
+    todo = [
+        cell
+        for cell in cells
+        if ended[cell.name].status.is_to_do or ended[cell.name].status is Status.TRAINED_NOW
+    ]
+    jobs = [partial(_train_cell, cell) for cell in todo]
     if together:
         ends = train_together(jobs, stop=_stop.is_set)
     else:
         asked_from_outside.set(_stop.is_set)
         ends = [_end_of(job) for job in jobs]
-    return [
-        _outcome(cell, end if isinstance(end, BaseException) else None)
-        for cell, end in zip(cells, ends, strict=True)
-    ]
+    outcomes = {
+        cell.name: _outcome(cell, end if isinstance(end, BaseException) else None)
+        for cell, end in zip(todo, ends, strict=True)
+    }
+    return [outcomes.get(cell.name, Outcome(cell.name, *ended[cell.name])) for cell in cells]
 
 
 def _train_cell(cell: CellTask) -> RunResult:

@@ -11,7 +11,7 @@ from small_sweeps import cells_of, done, hashes, meta, trained, with_training, w
 
 from jactrain.errors import RunError
 from jactrain.sweeps.cells import read_sweep
-from jactrain.sweeps.source import Manner
+from jactrain.sweeps.manner import Manner
 from jactrain.sweeps.sweep import train_sweep
 from jactrain.sweeps.task import Task
 from jactrain.sweeps.workers import DaskWorkers, LocalWorkers, Workers

@@ -26,7 +26,7 @@ from jactrain.runs.directory import RunDirectory
 from jactrain.runs.lock import locked
 from jactrain.sweeps.cells import read_sweep
 from jactrain.sweeps.folder import Status, set_aside, standing
-from jactrain.sweeps.source import Manner
+from jactrain.sweeps.manner import Manner
 from jactrain.sweeps.sweep import train_sweep
 
 UPDATE, RETRY = Manner(update=True), Manner(retry=True)

@@ -26,8 +26,8 @@ from small_sweeps import (
 from jactrain.errors import UsageError
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.lock import is_held
+from jactrain.sweeps.manner import Manner
 from jactrain.sweeps.search import opened
-from jactrain.sweeps.source import Manner
 from jactrain.sweeps.sweep import SweepListener
 from jactrain.sweeps.task import Outcome
 
@@ -134,14 +134,14 @@ def test_diverging_trials_are_told_and_repeated_only_if_asked_to(tmp_path: Path)
     assert {outcome.status.value for outcome in again.outcomes} == {"diverged"}
 
 
-def test_a_trial_that_finishes_the_second_time_is_told(tmp_path: Path) -> None:
+def test_a_trial_that_was_complete_is_trained_anew_and_not_told_twice(tmp_path: Path) -> None:
     path = search(tmp_path, trials=3)
     trained(path)
     run = tmp_path / "runs/e/trial-0001"
     before = len(study(tmp_path).get_trials())
     (run / "meta.json").write_text("{")
     assert [outcome.name for outcome in trained(path, manner=Manner(retry=True)).outcomes] == ["trial-0001"]
-    assert len(study(tmp_path).get_trials()) == before + 1
+    assert len(study(tmp_path).get_trials()) == before
     again = search(tmp_path, trials=5)
     assert len(trained(again, manner=Manner(update=True)).outcomes) == 2
     assert trained(again).outcomes == []
