@@ -15,9 +15,9 @@ from jactrain.cli.common import (
     echo_engine,
     echo_json,
     echo_table,
-    load_plugins,
     small,
 )
+from jactrain.plugins import load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +10,7 @@ import typer
 from jactrain.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from rich.table import Table
 
@@ -29,20 +27,6 @@ Plugins = Annotated[
     typer.Option("--plugin", metavar="MODULE", help="Import a Python module that registers layers, modes, …"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-
-
-def load_plugins(modules: Sequence[str] | None) -> None:
-    """Import each of `modules`, found in the current folder or installed; UsageError if that fails."""
-    for module in modules or ():
-        if "" not in sys.path:
-            sys.path.insert(0, "")
-        try:
-            importlib.import_module(module)
-        except Exception as error:  # whatever a third party's module raises is told, not shown as ours
-            raise UsageError(
-                f"the plug-in {module!r} cannot be imported ({type(error).__name__}: {error}); --plugin "
-                "takes the name of a Python module that is installed or lies in the current folder"
-            ) from error
 
 
 def echo_json(value: Any) -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from jactrain.cli.common import ConfigPath, Json, Overrides, Plugins, echo_engine, echo_json, load_plugins
+from jactrain.cli.common import ConfigPath, Json, Overrides, Plugins, echo_engine, echo_json
 from jactrain.errors import UsageError
+from jactrain.plugins import load_plugins
 
 if TYPE_CHECKING:
     from jactrain.comparison.comparison import Request

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from jactrain.cli.common import Json, Plugins, RunPath, echo_json, echo_notes, echo_table, load_plugins
+from jactrain.cli.common import Json, Plugins, RunPath, echo_json, echo_notes, echo_table
+from jactrain.plugins import load_plugins
 
 NAME = "evaluate"
 

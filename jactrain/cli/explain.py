@@ -15,8 +15,8 @@ from jactrain.cli.common import (
     echo_json,
     echo_notes,
     echo_table,
-    load_plugins,
 )
+from jactrain.plugins import load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

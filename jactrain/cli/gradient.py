@@ -14,9 +14,9 @@ from jactrain.cli.common import (
     Plugins,
     echo_engine,
     echo_json,
-    load_plugins,
     require_folder,
 )
+from jactrain.plugins import load_plugins
 
 NAME = "gradient"
 

@@ -13,10 +13,10 @@ from jactrain.cli.common import (
     Overrides,
     Plugins,
     echo_json,
-    load_plugins,
     require_folder,
 )
 from jactrain.errors import UsageError
+from jactrain.plugins import load_plugins
 
 if TYPE_CHECKING:
     from jactrain.jacobian.operator import Jacobian

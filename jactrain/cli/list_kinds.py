@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from jactrain.cli.common import Json, Plugins, echo_json, echo_table, load_plugins
+from jactrain.cli.common import Json, Plugins, echo_json, echo_table
+from jactrain.plugins import load_plugins
 
 NAME = "list"
 

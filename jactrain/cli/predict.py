@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from jactrain.cli.common import Json, Plugins, RunPath, echo_json, load_plugins, require_folder
+from jactrain.cli.common import Json, Plugins, RunPath, echo_json, require_folder
+from jactrain.plugins import load_plugins
 
 NAME = "predict"
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from jactrain.cli.common import Json, Overrides, Plugins, RunPath, load_plugins
+from jactrain.cli.common import Json, Overrides, Plugins, RunPath
 from jactrain.cli.training import echo_result, trained
+from jactrain.plugins import load_plugins
 
 NAME = "resume"
 

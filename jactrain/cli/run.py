@@ -15,9 +15,9 @@ from jactrain.cli.common import (
     echo_json,
     echo_notes,
     echo_table,
-    load_plugins,
 )
 from jactrain.cli.training import echo_result, trained
+from jactrain.plugins import load_plugins
 
 if TYPE_CHECKING:
     from jactrain.config.build import Blueprint

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from jactrain.cli.common import Json, Plugins, echo_json, load_plugins
+from jactrain.cli.common import Json, Plugins, echo_json
+from jactrain.plugins import load_plugins
 
 NAME = "schema"
 

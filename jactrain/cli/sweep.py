@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jactrain.cli.common import Json, Plugins, echo_json, echo_notes, echo_table, load_plugins
+from jactrain.cli.common import Json, Plugins, echo_json, echo_notes, echo_table
 from jactrain.errors import UsageError
+from jactrain.plugins import load_plugins
 
 if TYPE_CHECKING:
     from jactrain.sweeps.cells import Sweep

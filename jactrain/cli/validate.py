@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from jactrain.cli.common import Json, Overrides, Plugins, echo_json, echo_notes, load_plugins
+from jactrain.cli.common import Json, Overrides, Plugins, echo_json, echo_notes
+from jactrain.plugins import load_plugins
 
 NAME = "validate"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from jactrain.config.models import Config
 from jactrain.config.resolved import as_yaml, resolved_yaml
 from jactrain.errors import BusyError, CheckpointError, OtherVersionError, PrunedError, UsageError
 from jactrain.files import write_text
+from jactrain.plugins import load_plugins
 from jactrain.runs.checkpoints import checkpoints_of
 from jactrain.runs.configuration import configuration_of
 from jactrain.runs.directory import RunDirectory
@@ -121,10 +121,7 @@ def _prepare(task: Task) -> None:
         os.environ["XLA_FLAGS"] = f"{flags} {_ONE_THREAD}".strip()
     if task.arguments:
         sys.argv = list(task.arguments)
-    for module in task.plugins:
-        if "" not in sys.path:
-            sys.path.insert(0, "")
-        importlib.import_module(module)
+    load_plugins(task.plugins)
 
 
 def _train(cells: Sequence[CellTask], together: bool) -> list[Outcome]:

@@ -64,19 +64,19 @@ def settings(experiment: Experiment) -> Iterator[Settings]:
             yield dict([*combination, *row, *draw])
 
 
-def _drawn(random: Random) -> Iterator[list[tuple[str, Value]]]:
+def _drawn(draws: Random) -> Iterator[list[tuple[str, Value]]]:
     """Yield `count` different draws."""
-    rng = np.random.default_rng(random.seed)
+    rng = np.random.default_rng(draws.seed)
     seen: set[str] = set()
-    for _ in range(random.count or 0):
+    for _ in range(draws.count or 0):
         for _ in range(_MOST_REPEATS):
-            values = {key: _draw(each, rng) for key, each in random.over.items()}
+            values = {key: _draw(each, rng) for key, each in draws.over.items()}
             text = json.dumps(values, sort_keys=True)
             if text not in seen:
                 break
         else:
             raise UsageError(
-                f"random.count is {random.count}, and no more than {len(seen)} different settings are drawn "
+                f"random.count is {draws.count}, and no more than {len(seen)} different settings are drawn "
                 "from random.over; lower the count, or list the values under grid"
             )
         seen.add(text)

@@ -20,7 +20,7 @@ SHELLS = ("os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatus
 IMPORTERS = {
     "__init__.py": "a table in the same file",
     "registry.py": "the modules of jactrain's own packages",
-    "cli/common.py": "--plugin on the command line",
+    "plugins.py": "--plugin on the command line",
 }
 
 
