@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from jactrain.arrays import Array, Namespace, Path, Shape, Tree, leaf_at, leaves, size_of, tree_of
-from jactrain.layers.base import Cost, Layer, Product
+from jactrain.layers.base import Cost, Layer, MovedCost, Product
 from jactrain.layers.chain import Chain, kept_by_all, noise_of
 
 
@@ -97,6 +98,11 @@ class Link:
     def output_size(self) -> int:
         """Entries of one example's output, `n_{k+1}`."""
         return size_of(self.output_shape)
+
+    @cached_property
+    def single_jvp_cost(self) -> MovedCost:
+        """What the layer takes to push a single entry; planners ask for it again and again."""
+        return self.layer.single_jvp_cost(self.input_shape)
 
 
 class Network:

@@ -118,7 +118,7 @@ def pushed_entries(objective: Objective, position: int, single: bool = False) ->
     """
     most = 0 if single else 2 * objective.links[position].output_size
     for link in objective.links[position + 1 :]:
-        each, moved = link.layer.single_jvp_cost(link.input_shape)
+        each, moved = link.single_jvp_cost
         composed = not moved and each == link.cost.jvp  # of several array operations, with what is in between
         between = 2 * link.interior + (min(link.input_size, link.output_size) if composed else 0)
         if single and not composed:
