@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 from jactrain.config.resolved import resolved
@@ -13,7 +14,7 @@ from jactrain.sweeps.record import settle_changes, write_cells
 from jactrain.sweeps.task import CellTask, Outcome
 
 
-class Source:
+class Source(ABC):
     """Where the cells come from that are to be trained.
 
     cells: how many there are in all; to_do: how many of them are still to be trained; known: those that are
@@ -25,15 +26,15 @@ class Source:
     known: Sequence[Cell]
     notes: Sequence[str] = ()
 
+    @abstractmethod
     def tasks(self) -> Iterator[tuple[CellTask, ...]]:
         """Yield cells that are to be trained by one worker, one after another or together."""
-        raise NotImplementedError
 
     def is_together(self, name: str) -> bool:
         """Return whether a cell is trained as one program with others."""
         return False
 
-    def learn(self, outcome: Outcome) -> None:
+    def learn(self, outcome: Outcome) -> None:  # noqa: B027 - what is listed learns nothing
         """Hear what became of a cell."""
 
 
