@@ -20,7 +20,8 @@ from jactrain.config.build import build
 from jactrain.report.page import render
 from jactrain.report.sweeps.page import sweep_page
 from jactrain.report.sweeps.record import read_sweep as read_record
-from jactrain.sweeps.cells import Sweep, read_sweep
+from jactrain.sweeps.cells import Sweep
+from jactrain.sweeps.reading import read_sweep
 from jactrain.sweeps.sweep import train_sweep
 from jactrain.sweeps.task import Outcome, Task
 from jactrain.sweeps.workers import LocalWorkers, Workers

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
+from random import Random
 from statistics import median, quantiles
 from time import perf_counter, sleep
 from typing import NamedTuple
@@ -69,16 +70,16 @@ class Times(NamedTuple):
 def alternate(subjects: Mapping[str, Subject], rounds: int, pause: float = 0.0) -> dict[str, Times]:
     """Return each subject's times, after one run of each to warm up, unless it is over.
 
-    Every round starts with another subject, so that none always follows the same. pause: seconds before
-    each run, in which threads of the one before stop waiting for more.
+    Each round has an order of its own, drawn anew, so that none follows the same one more often than others
+    do: what ran before leaves threads that wait for more, and cores awake or asleep. pause: seconds before
+    each run, in which such threads stop.
     """
     times = {}
     for name, subject in subjects.items():
         times[name] = Times(subject.seconds() if subject.first is None else subject.first, [])
-    names = list(subjects)
-    for number in range(rounds):
-        start = number % len(names)
-        for name in names[start:] + names[:start]:
+    rng = Random(0)
+    for _ in range(rounds):
+        for name in rng.sample(list(subjects), len(subjects)):
             sleep(pause)
             times[name].rounds.append(subjects[name].seconds() / subjects[name].steps)
     return times

@@ -94,11 +94,12 @@ class Examination:
         known = (product, key, *options)
         if known not in self._levels:
             layer, place = self.layer, self.place
+            noise = self._double(place.noise)
+            given = [self._double(tree) for tree in (place.params, place.x, stack)]
 
             def function(shaker: Shaker | None) -> Array:
-                given = [self._double(tree) for tree in (place.params, place.x, stack)]
                 params, x, stacked = given if shaker is None else map(shaker.on, given)
-                y, residual = layer.forward(np, params, x, self._double(place.noise))
+                y, residual = layer.forward(np, params, x, noise)
                 if product == Product.FORWARD:
                     return np.asarray(y).reshape(-1)
                 result = getattr(layer, product)(np, params, residual, stacked, **options)

@@ -25,6 +25,8 @@ FACTOR = 4.0
 SAMPLES = 8
 # Roundings of a number besides its sum: elementary functions are good to a few ε, a product is one rounding.
 OPERATIONS = 4
+# Of squares in sum: below it, some that matter may be 0.
+_SMALL = 1e-250
 
 
 def shaken_by(dtype: Any) -> float:
@@ -44,8 +46,9 @@ def spread(function: Callable[[Shaker | None], Array], dtype: Any, rng: np.rando
     """
     by = shaken_by(dtype)
     unshaken = function(None)
+    shaker = Shaker(rng, by)
     with np.errstate(all="ignore"):  # what overflows gives no bound, and is told so
-        changes = np.stack([abs(function(Shaker(rng, by)) - unshaken) for _ in range(SAMPLES)])
+        changes = np.stack([abs(function(shaker) - unshaken) for _ in range(SAMPLES)])
         largest = float(changes.max(initial=0.0)) or 1.0  # whose square may be more, or less, than there is
         found: Array = largest * np.sqrt(np.square(changes / largest).mean(0)) / by
     return np.where(np.isfinite(found), found, np.inf)
@@ -53,6 +56,10 @@ def spread(function: Callable[[Shaker | None], Array], dtype: Any, rng: np.rando
 
 def norm(v: Array) -> float:
     """Return `‖v‖`, of entries that may be so small that their squares are 0, or infinite."""
+    v = np.asarray(v, np.float64)
+    squares = float(np.vdot(v, v))
+    if _SMALL < squares < math.inf:
+        return math.sqrt(squares)
     largest = float(np.abs(v).max(initial=0.0))
     if not math.isfinite(largest):
         return largest

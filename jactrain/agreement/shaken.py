@@ -16,6 +16,8 @@ from jactrain.arrays import Array, Tree, map_tree
 _EXACT = {np.negative, np.positive, np.absolute, np.sign, np.maximum, np.minimum, np.conjugate}
 # Functions that are no ufuncs and sum products; others, such as concatenate, move numbers and change none.
 _SUMS = {np.dot, np.einsum, np.inner, np.vdot, np.tensordot}
+# Factors drawn at once: most arrays are small, and a draw for each takes longer than what it changes.
+_DRAWN = 2048
 
 
 class Shaker:
@@ -24,10 +26,16 @@ class Shaker:
     def __init__(self, rng: np.random.Generator, by: float) -> None:
         self._rng = rng
         self._by = by
+        self._factors = np.empty(0)
+        self._used = 0
 
     def __call__(self, array: Array) -> Array:
         """Return a changed copy of `array`, of floating-point or complex numbers."""
-        return array * (1 + self._rng.uniform(-self._by, self._by, array.shape))
+        first, self._used = self._used, self._used + array.size
+        if self._used > self._factors.size:
+            self._factors = 1 + self._rng.uniform(-self._by, self._by, max(_DRAWN, array.size))
+            first, self._used = 0, array.size
+        return array * self._factors[first : self._used].reshape(array.shape)
 
     def on(self, tree: Tree) -> Tree:
         """Return a tree's arrays changed once, and after every operation on them from then on."""
@@ -46,9 +54,10 @@ class ShakenArray(np.ndarray[Any, Any]):
         shaker = _shaker_of(inputs)
         options.pop("out", None)  # rules do not write
         result = getattr(ufunc, method)(*map(_plain, inputs), **options)
+        rounded = ufunc not in _EXACT
         if isinstance(result, tuple):
-            return tuple(_result(part, shaker, ufunc not in _EXACT) for part in result)
-        return _result(result, shaker, ufunc not in _EXACT)
+            return tuple(_result(part, shaker, rounded) for part in result)
+        return _result(result, shaker, rounded)
 
     def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Any:
         result = super().__array_function__(function, types, inputs, options)

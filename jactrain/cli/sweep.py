@@ -70,7 +70,7 @@ def command(
 
     Run again, it leaves what is finished, goes on with what was interrupted, and trains what is missing.
     """
-    from jactrain.sweeps.cells import read_sweep
+    from jactrain.sweeps.reading import read_sweep
 
     load_plugins(plugins)
     read = read_sweep(path, max_cells)
@@ -99,17 +99,18 @@ def command(
 
 
 def _workers(backend: Backend, jobs: int, address: str | None) -> Workers:
-    from jactrain.sweeps import workers
+    from jactrain.sweeps.clusters import DaskWorkers, RayWorkers
+    from jactrain.sweeps.workers import LocalWorkers
 
     if backend is Backend.local:
         if address is not None:
             raise UsageError("--address is a cluster's scheduler; say --backend dask or ray beside it")
-        return workers.LocalWorkers(jobs)
+        return LocalWorkers(jobs)
     if backend is Backend.ray:
-        return workers.RayWorkers(address)
+        return RayWorkers(address)
     if address is None:
         raise UsageError("--backend dask needs the address of a scheduler: --address tcp://host:8786")
-    return workers.DaskWorkers(address)
+    return DaskWorkers(address)
 
 
 def _show_plan(read: Sweep, folder: SweepFolder, jobs: int, json: bool) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 
 from jactrain.config.build import check
 from jactrain.config.files import located
-from jactrain.config.resolved import resolved
 from jactrain.errors import ConfigurationError, UnsupportedError, UsageError
 from jactrain.sweeps.cells import Cell, Sweep
 from jactrain.sweeps.folder import Status, SweepFolder, set_aside, standing
@@ -18,7 +17,7 @@ from jactrain.sweeps.manner import Manner
 from jactrain.sweeps.models import Optuna, Range
 from jactrain.sweeps.record import recorded_digests, write_cells
 from jactrain.sweeps.results import kept_metrics
-from jactrain.sweeps.source import Source
+from jactrain.sweeps.source import Source, task_of
 from jactrain.sweeps.task import CellTask, Outcome, Trial
 from jactrain.sweeps.variation import Settings, Value
 
@@ -86,7 +85,7 @@ class Searched(Source):
         write_cells(folder, read, self.known, manner)
 
     @property
-    def known(self) -> list[Cell]:  # type: ignore[override]
+    def known(self) -> list[Cell]:
         """The trials that were asked for."""
         return [self._cells[number] for number in sorted(self._cells)]
 
@@ -191,8 +190,7 @@ class Searched(Source):
                 self._options.metric,
                 self._options.pruning_after if self._options.pruning else None,
             )
-        folder = self._folder.run(cell.name).path.resolve()
-        return CellTask(cell.name, resolved(cell.config), str(folder), trial=trial)
+        return task_of(cell, self._folder, trial)
 
 
 def _require_same(read: Sweep, folder: SweepFolder, manner: Manner) -> None:

@@ -11,20 +11,24 @@ from jactrain.sweeps.cells import Cell, Sweep
 from jactrain.sweeps.folder import SweepFolder, set_aside, standing
 from jactrain.sweeps.manner import Manner
 from jactrain.sweeps.record import settle_changes, write_cells
-from jactrain.sweeps.task import CellTask, Outcome
+from jactrain.sweeps.task import CellTask, Outcome, Trial
 
 
 class Source(ABC):
     """Where the cells come from that are to be trained.
 
-    cells: how many there are in all; to_do: how many of them are still to be trained; known: those that are
-    known by now; notes: what is to be said first.
+    cells: how many there are in all; to_do: how many of them are still to be trained; notes: what is to be
+    said first.
     """
 
     cells: int
     to_do: int
-    known: Sequence[Cell]
     notes: Sequence[str] = ()
+
+    @property
+    @abstractmethod
+    def known(self) -> Sequence[Cell]:
+        """The cells that are known by now."""
 
     @abstractmethod
     def tasks(self) -> Iterator[tuple[CellTask, ...]]:
@@ -38,11 +42,16 @@ class Source(ABC):
         """Hear what became of a cell."""
 
 
+def task_of(cell: Cell, folder: SweepFolder, trial: Trial | None = None) -> CellTask:
+    """Return what a worker is given to train `cell`, in its place within the experiment's `folder`."""
+    return CellTask(cell.name, resolved(cell.config), str(folder.run(cell.name).path.resolve()), trial=trial)
+
+
 class Listed(Source):
     """The cells that the experiment's file lists."""
 
     def __init__(self, read: Sweep, folder: SweepFolder, manner: Manner) -> None:
-        self.known = read.cells
+        self._cells = read.cells
         self.notes = settle_changes(folder, read.cells, manner.update, read.path)
         write_cells(folder, read, read.cells, manner)
         self._folder, self._manner = folder, manner
@@ -51,6 +60,11 @@ class Listed(Source):
         self._alike = {read.cells[number].name for each in alike if len(each) > 1 for number in each}
         self._todo = [cell for cell in read.cells if self._is_to_do(cell)]
         self.cells, self.to_do = len(read.cells), len(self._todo)
+
+    @property
+    def known(self) -> Sequence[Cell]:
+        """All of them."""
+        return self._cells
 
     def _is_to_do(self, cell: Cell) -> bool:
         directory = self._folder.run(cell.name)
@@ -63,10 +77,7 @@ class Listed(Source):
     def tasks(self) -> Iterator[tuple[CellTask, ...]]:
         """Yield the cells that are to be trained, in the order of the file."""
         for cells in self._groups():
-            yield tuple(
-                CellTask(cell.name, resolved(cell.config), str(self._folder.run(cell.name).path.resolve()))
-                for cell in cells
-            )
+            yield tuple(task_of(cell, self._folder) for cell in cells)
 
     def is_together(self, name: str) -> bool:
         """Return whether there is another cell like it."""

@@ -12,10 +12,11 @@ from typing import Any
 
 from jactrain.errors import OtherVersionError, UsageError
 from jactrain.runs.interruption import Interruption
-from jactrain.sweeps.cells import MOST_CELLS, Sweep, read_sweep
+from jactrain.sweeps.cells import Sweep
 from jactrain.sweeps.folder import Status, SweepFolder
 from jactrain.sweeps.manner import Manner
 from jactrain.sweeps.parcel import packed, unpacked
+from jactrain.sweeps.reading import MOST_CELLS, read_sweep
 from jactrain.sweeps.results import rows, write_results
 from jactrain.sweeps.source import Listed, Source
 from jactrain.sweeps.task import CellTask, Outcome, Task, failure

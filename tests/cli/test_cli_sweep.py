@@ -164,7 +164,7 @@ def test_a_stopped_sweep_keeps_checkpoints_and_goes_on_with_the_same_bits(
 ) -> None:
     epochs = (
         "{epochs: 1, batch_size: 20}",
-        "{epochs: 300, batch_size: 20, checkpoints: {share: 1.0, every: 20}}",
+        "{epochs: 1500, batch_size: 20, checkpoints: {share: 1.0, every: 20}}",
     )
     path = experiment(epochs)
     process = begun(path, "--jobs", "2")

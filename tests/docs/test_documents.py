@@ -17,7 +17,7 @@ from jactrain.config.load import validated
 from jactrain.config.models import Config
 from jactrain.config.yaml import parse
 from jactrain.layers.base import Cost, Layer
-from jactrain.sweeps.cells import read_sweep
+from jactrain.sweeps.reading import read_sweep
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "runs/README.md"])

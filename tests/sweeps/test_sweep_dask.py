@@ -10,11 +10,12 @@ from clusters import Cluster, dask_cluster
 from small_sweeps import cells_of, done, hashes, meta, trained, with_training, written
 
 from jactrain.errors import RunError
-from jactrain.sweeps.cells import read_sweep
+from jactrain.sweeps.clusters import DaskWorkers
 from jactrain.sweeps.manner import Manner
+from jactrain.sweeps.reading import read_sweep
 from jactrain.sweeps.sweep import train_sweep
 from jactrain.sweeps.task import Task
-from jactrain.sweeps.workers import DaskWorkers, LocalWorkers, Workers
+from jactrain.sweeps.workers import LocalWorkers, Workers
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,9 @@ from small_sweeps import BASE, RATE, with_training, write_data, written
 from jactrain.config.models import RUN_NAME
 from jactrain.config.resolved import as_yaml
 from jactrain.errors import ConfigurationError, JactrainError, UsageError
-from jactrain.sweeps.cells import Cell, read_sweep
+from jactrain.sweeps.cells import Cell
 from jactrain.sweeps.names import cell_name
+from jactrain.sweeps.reading import read_sweep
 
 
 def cells(folder: Path, **parts: Any) -> tuple[Cell, ...]:

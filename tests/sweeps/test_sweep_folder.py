@@ -24,9 +24,9 @@ from small_sweeps import (
 from jactrain.errors import BusyError, RunError, UsageError
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.lock import locked
-from jactrain.sweeps.cells import read_sweep
 from jactrain.sweeps.folder import Status, set_aside, standing
 from jactrain.sweeps.manner import Manner
+from jactrain.sweeps.reading import read_sweep
 from jactrain.sweeps.sweep import train_sweep
 
 UPDATE, RETRY = Manner(update=True), Manner(retry=True)

@@ -187,7 +187,8 @@ class JaxExecution(Execution):
         self._order.draw(self._experiment, state)
         self._rates(state.step + count, count, state.rate_factor)
         parameters = on_host(reached.parameters)
-        if bool(reached.are_finite) and math.isfinite(parameters.dot(parameters)):
+        # A sum, not a product: BLAS's threads would go on waiting for more beside those of the devices.
+        if math.isfinite(parameters.sum()):
             self._arrive(state, parameters, reached, count, program.gradient.multiply_adds)
             return
         one = self._program(steps.order.shape[1], 1)

@@ -42,13 +42,12 @@ class Carried(NamedTuple):
 class Reached(NamedTuple):
     """The point after several steps: put together, and to go on from.
 
-    are_finite: whether all losses were, and all gradients unless the parameters show it.
+    parameters: not a number, all of them, where a loss or a gradient on the way was not finite.
     """
 
     parameters: Array
     optimizer: State
     carried: Carried
-    are_finite: Array
 
 
 class Parts:
@@ -135,7 +134,8 @@ class CompiledSteps:
         carried, are_finite = jax.lax.fori_loop(0, count, step, (carried, jnp.array(True)))
         carried = jax.tree.map(self._whole, carried)
         parameters, state = jax.tree.map(self._whole, self._parts.joined(carried))
-        return Reached(parameters, state, carried, are_finite)
+        # Told by the parameters: a number more to be fetched takes as long as several small steps.
+        return Reached(jnp.where(are_finite, parameters, jnp.nan), state, carried)
 
     def _updated(self, carried: Carried, gradient: Array, rate: Array) -> Carried:
         optimizer = self._optimizer

@@ -90,13 +90,12 @@ class TableProgram(StepsProgram):
             with self._compiling[is_whole]:
                 found = self._together[is_whole](*arguments)
                 self._is_compiled[is_whole] = True
-        parameters, optimizer, are_finite = jax.tree.map(on_host, found)
+        parameters, optimizer = jax.tree.map(on_host, found)
         return [
             Reached(
                 parameters[seat],
                 {name: array[seat] for name, array in optimizer.items()},
                 Carried([], []),
-                are_finite[seat],
             )
             for seat in range(len(seats))
         ]
@@ -115,7 +114,7 @@ class TableProgram(StepsProgram):
         gradient = self.gradient.by(with_numbers(experiment.mode, numbers[1]))
         one = CompiledSteps(gradient, optimizer, self._parts, self.most, None)
         reached = one.run(count, carried, x, targets, steps)
-        return reached.parameters, reached.optimizer, reached.are_finite
+        return reached.parameters, reached.optimizer
 
 
 class Common:
