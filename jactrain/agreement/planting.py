@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
 from jactrain.arrays import map_tree
@@ -14,16 +15,29 @@ C = TypeVar("C", bound=Component)
 
 def planted(component: C, rule: str, spoil: Callable[[Any], Any]) -> C:
     """Return a layer or loss like `component`, whose `rule` gives `spoil` of what it should give."""
-    kind = type(component)
+    copy = component.model_copy()
+    # The class alone differs: options, and what is computed from them, are the component's own.
+    copy.__class__ = kind = _kind_with_wrong(rule, type(component))
+    copy.__dict__[_key(kind)] = spoil
+    return copy
+
+
+@cache
+def _kind_with_wrong(rule: str, kind: type[Component]) -> Any:
+    """Return a class like `kind`: one for each rule, since it takes a millisecond to make."""
     right = getattr(kind, rule)
 
     def wrong(self: Any, *arguments: Any, **options: Any) -> Any:
-        return spoil(right(self, *arguments, **options))
+        return self.__dict__[key](right(self, *arguments, **options))
 
-    copy = component.model_copy()
-    # The class alone differs: options, and what is computed from them, are the component's own.
-    copy.__class__ = type(kind.__name__, (kind,), {"__doc__": kind.__doc__, rule: wrong})
-    return copy
+    made = type(kind.__name__, (kind,), {"__doc__": kind.__doc__, rule: wrong})
+    key = _key(made)
+    return made
+
+
+def _key(kind: type[Component]) -> str:
+    """Return where a component keeps what spoils its rule: another place if it was planted one before."""
+    return f"_spoil_{len(kind.__mro__)}"
 
 
 def scaled(by: float) -> Callable[[Any], Any]:
