@@ -15,17 +15,18 @@ from benchmarks.timing import Subject
 from benchmarks.trainers import ours, products
 from benchmarks.trainers.base import Trainer, require_same_steps
 
-# While threads of the subject before still wait for more, they take a core: OpenBLAS's for some 30 ms.
+# While threads of the subject before still wait for more, they take a core: OpenBLAS's for some 30 ms. What
+# is timed behind it lasts long enough for caches that are cold then to weigh little, as in a training.
 _PAUSE = 0.03
 
 LARGE = (784, 512, 512, 10)
 DEEP = (64, *(8 * (32,)), 10)
 _NETWORKS = (
-    Training((2, 16, 2), 32, "", steps=100, epochs=3),
-    Training((64, 64, 64, 10), 32, "", steps=100),
-    Training((64, 64, 64, 10), 128, "", steps=50),
-    Training(LARGE, 128, "", steps=8),
-    Training(DEEP, 64, "", steps=50),
+    Training((2, 16, 2), 32, "", steps=100, epochs=10),
+    Training((64, 64, 64, 10), 32, "", steps=100, epochs=6),
+    Training((64, 64, 64, 10), 128, "", steps=50, epochs=4),
+    Training(LARGE, 128, "", steps=8, epochs=3),
+    Training(DEEP, 64, "", steps=50, epochs=4),
 )
 _DTYPES = ("float32", "float64")
 _SMOKE_STEPS = 2
