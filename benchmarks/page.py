@@ -15,7 +15,7 @@ _Results = Mapping[str, Any]
 _HOW = (
     "Written by `make bench`, from `benchmarks/results.json`; not edited by hand. Every figure is a ratio of"
     " times from alternating rounds: the subjects of a case run one after another in one process (whole "
-    "commands: one process after another), each round begins with the next of them, and a figure is the "
+    "commands: one process after another), each round in an order of its own, and a figure is the "
     'median of the ratios within a round. Times are medians, quartiles in brackets; "×" and "times" in '
     "tables of times are quotients of such medians, which noise moves apart from the figures. A figure above "
     "1 means that jactrain is faster."
@@ -33,7 +33,8 @@ _FAIR = (
     "Peers run with the threads that they start with (`default`: all cores) and with one; the figure of a "
     "peer is that of the faster. jactrain's NumPy engine chooses its threads by the size of the products, "
     "outside of what is timed. JAX takes all cores, whatever it is told.",
-    "Between two subjects of a training step 30 ms pass, in which the threads of the first go to sleep.",
+    "Between two subjects of a training step 30 ms pass, in which the threads of the first go to sleep; what "
+    "is timed then lasts for some epochs, so that caches which are cold by now weigh little.",
     "JAX is given its faster way: the examples of a step, or of the whole epoch that is scanned, are "
     "gathered within what is compiled, and buffers given away (`donate_argnums`). PyTorch is eager. "
     "scikit-learn's time is that of `fit`, over its epochs.",

@@ -294,6 +294,7 @@ class _Composer:
     def __init__(self, text: str, source: _Source, root: KeyPath) -> None:
         self.source = source
         self.places: dict[KeyPath, Place] = {}
+        self._text, self._root = text, root
         self._parser = _Parser(text)
         self._values = 0
         self._last = source.place(0, 0)
@@ -424,6 +425,8 @@ class _Composer:
             if (character := place.text[place.column - 1 : place.column]) == "\t":
                 fail(place, "a tab cannot stand here", "write a space instead")
             fail(place, f"{character!r} cannot begin a value", "put the value in quotes")
+        if "nesting depth" in problem:  # libyaml looks ahead, past our own limit: what is in front of its own
+            _Composer(self._text[: error.problem_mark.index], self.source, self._root)
         for complaint, message, advice in _COMPLAINTS:
             if complaint in problem:
                 if opened and "quoted" in message:  # where a quotation begins says more than where it fails
