@@ -88,8 +88,8 @@ _COMMAND = "A whole command of a peer is faster: no reason is known; it is to be
 STANDING = (
     "Compiling is in none of the times: the JAX engine's first epoch takes as long as the table of first "
     "epochs says. Where a training is over in less, the NumPy engine is faster.",
-    "scikit-learn calls the same products and the same tanh of the same NumPy. What can be saved beside it is "
-    "calls and copies, which weigh less the larger the arrays are: 2.5 times is reached on small ones only.",
+    "scikit-learn calls the same products and the same tanh of the same NumPy. What can be saved beside it "
+    "is calls and copies, which weigh less the larger arrays are: 2.5 times is reached on small ones only.",
     "Of the time of its own products the step on 784-512-512-10 loses most to momentum and to the check of "
     "the gradient, which go five times over arrays that no cache of a core holds, to biases and tanh, and to "
     "BLAS's second thread, which waits for more on the other core while NumPy computes on one. Halves of a "

@@ -425,7 +425,8 @@ class _Composer:
             if (character := place.text[place.column - 1 : place.column]) == "\t":
                 fail(place, "a tab cannot stand here", "write a space instead")
             fail(place, f"{character!r} cannot begin a value", "put the value in quotes")
-        if "nesting depth" in problem:  # libyaml looks ahead, past our own limit: what is in front of its own
+        if "nesting depth" in problem and error.problem_mark is not None:
+            # libyaml looks ahead, to a limit of its own: ours lies in what is in front of it.
             _Composer(self._text[: error.problem_mark.index], self.source, self._root)
         for complaint, message, advice in _COMPLAINTS:
             if complaint in problem:

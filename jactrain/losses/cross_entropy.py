@@ -11,7 +11,6 @@ from jactrain.data.base import Classification, Task
 from jactrain.errors import DataError
 from jactrain.losses.base import Loss, LossCost, losses
 
-
 # What slopes need: `(K, N, m)` exponentials, one-hot targets and their opposite, and `(K, N)` the sum of the
 # exponentials of wrong classes, and of all.
 Residual: TypeAlias = tuple[Array, Array, Array, Array, Array]

@@ -145,7 +145,7 @@ class JaxExecution(Execution):
         )
 
     def _computed_rates(self, step: int, count: int, factor: float) -> Any:
-        """Return the learning rates `(S,)` of `count` steps from `step` on, times `factor`, on the devices."""
+        """Return the learning rates `(S,)` of `count` steps from `step` on, times `factor`, on devices."""
         experiment = self._experiment
         each, epochs = steps_per_epoch(experiment), experiment.settings.epochs
         rate_at = experiment.optimizer.learning_rate.rate
