@@ -10,6 +10,11 @@ import typer
 from jactrain.cli.common import Json, echo_json
 
 NAME = "init"
+# What to do with a template, where it is not to run it.
+_NEXT = {
+    "csv": "put your file and columns into it, then: jactrain validate",
+    "experiment": "train its cells with: jactrain sweep",
+}
 
 
 def command(
@@ -17,12 +22,12 @@ def command(
         "config.yaml"
     ),
     template: Annotated[
-        str, typer.Option("--template", metavar="T", help="classification, regression or csv.")
+        str, typer.Option("--template", metavar="T", help="classification, regression, csv, or experiment.")
     ] = "classification",
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it is there.")] = False,
     json: Json = False,
 ) -> None:
-    """Write a commented configuration to start from.
+    """Write a commented configuration, or an experiment over one, to start from.
 
     Example: jactrain init my.yaml --template csv
     """
@@ -47,7 +52,4 @@ def command(
     if json:
         echo_json({"path": str(path), "template": template})
     else:
-        if template == "csv":
-            typer.echo(f"{path} written; put your file and columns into it, then: jactrain validate {path}")
-        else:
-            typer.echo(f"{path} written; train it with: jactrain run {path}")
+        typer.echo(f"{path} written; {_NEXT.get(template, 'train it with: jactrain run')} {path}")

@@ -17,6 +17,7 @@ from jactrain.plugins import load_plugins
 if TYPE_CHECKING:
     from jactrain.sweeps.cells import Sweep
     from jactrain.sweeps.folder import SweepFolder
+    from jactrain.sweeps.manner import Manner
     from jactrain.sweeps.prediction import Prediction, Probe
     from jactrain.sweeps.sweep import SweepResult
     from jactrain.sweeps.workers import Workers
@@ -70,22 +71,22 @@ def command(
 
     Run again, it leaves what is finished, goes on with what was interrupted, and trains what is missing.
     """
+    from jactrain.sweeps.manner import Manner
     from jactrain.sweeps.reading import read_sweep
 
     load_plugins(plugins)
     read = read_sweep(path, max_cells)
+    manner = Manner(retry, update, threads, bring_back, tuple(plugins or ()))
     if dry_run:
         from jactrain.sweeps.folder import SweepFolder
 
-        _show_plan(read, SweepFolder(runs / read.name), jobs, json)
+        _show_plan(read, SweepFolder(runs / read.name), manner, jobs, json)
         return
     if bring_back and backend is Backend.local:
         raise UsageError("--bring-back is for the workers of a cluster; say --backend dask or ray beside it")
     from jactrain.cli.sweep_progress import SweepProgress
-    from jactrain.sweeps.manner import Manner
     from jactrain.sweeps.sweep import train_sweep
 
-    manner = Manner(retry, update, threads, bring_back, tuple(plugins or ()))
     with SweepProgress(quiet=json) as progress:
         result = train_sweep(read, runs, lambda: _workers(backend, jobs, address), manner, progress)
     if json:
@@ -113,7 +114,7 @@ def _workers(backend: Backend, jobs: int, address: str | None) -> Workers:
     return DaskWorkers(address)
 
 
-def _show_plan(read: Sweep, folder: SweepFolder, jobs: int, json: bool) -> None:
+def _show_plan(read: Sweep, folder: SweepFolder, manner: Manner, jobs: int, json: bool) -> None:
     """Print what is left to be trained, and what it takes."""
     from jactrain.runs.together import groups
     from jactrain.sweeps.folder import standing
@@ -128,7 +129,9 @@ def _show_plan(read: Sweep, folder: SweepFolder, jobs: int, json: bool) -> None:
         echo_notes([f"the file has changed since {folder.path} was made: {each}" for each in told])
     anew = {cell.name for cell in other}
     todo = [
-        cell for cell in read.cells if cell.name in anew or standing(folder.run(cell.name)).status.is_to_do
+        cell
+        for cell in read.cells
+        if cell.name in anew or manner.takes(standing(folder.run(cell.name)).status)
     ]
     predicted = predictions(todo)
     measured = probe(todo, predicted) if todo else None

@@ -82,7 +82,7 @@ class SweepProgress(SweepListener):
         if outcome.status is Status.NOT_BEGUN:  # the sweep was stopped before
             self._show()
             return
-        self._done += 1
+        self._done += not outcome.status.is_to_do  # what was killed or interrupted is gone on with
         self._counts[outcome.status] = self._counts.get(outcome.status, 0) + 1
         is_as_asked = outcome.status is Status.INTERRUPTED and self._stopping
         if outcome.status not in (Status.FINISHED, Status.PRUNED) and not is_as_asked:

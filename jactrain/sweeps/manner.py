@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jactrain.sweeps.folder import Status
+
 
 @dataclass(frozen=True)
 class Manner:
@@ -19,3 +21,7 @@ class Manner:
     threads: int = 1
     brought_back: bool = False
     plugins: tuple[str, ...] = ()
+
+    def takes(self, status: Status) -> bool:
+        """Return whether a cell of which this became is trained, anew or on."""
+        return status.is_to_do or (self.retry and status.is_failure)

@@ -69,10 +69,10 @@ class Listed(Source):
     def _is_to_do(self, cell: Cell) -> bool:
         directory = self._folder.run(cell.name)
         status = standing(directory).status
-        if status.is_failure and self._manner.retry:
+        is_to_do = self._manner.takes(status)
+        if is_to_do and status.is_failure:
             set_aside(directory)
-            return True
-        return status.is_to_do
+        return is_to_do
 
     def tasks(self) -> Iterator[tuple[CellTask, ...]]:
         """Yield the cells that are to be trained, in the order of the file."""

@@ -76,6 +76,14 @@ def test_templates_are_valid(jactrain: Callable, folder: Path, template: str) ->
     assert jactrain("validate", "new.yaml").out == "new.yaml: valid\n"
 
 
+def test_the_experiment_template_is_valid(jactrain: Callable, folder: Path) -> None:
+    done = jactrain("init", "new.yaml", "--template", "experiment")
+    assert (done.code, done.out) == (0, "new.yaml written; train its cells with: jactrain sweep new.yaml\n")
+    planned = jactrain("sweep", "new.yaml", "--dry-run")
+    assert planned.code == 0
+    assert "18 cells" in planned.out
+
+
 def test_the_csv_template_asks_for_its_file(jactrain: Callable, folder: Path) -> None:
     jactrain("init", "new.yaml", "--template", "csv")
     assert "data.csv: there is no such file" in jactrain("validate", "new.yaml").err

@@ -98,6 +98,21 @@ def test_a_dry_run_of_what_diverges_is_predicted_all_the_same(
     assert jactrain("sweep", path, "--dry-run").code == 0
 
 
+def test_a_dry_run_with_retry_lists_what_diverged(
+    jactrain: Callable, experiment: Callable[..., Path], folder: Path
+) -> None:
+    path = experiment(
+        ("loss: cross_entropy", "loss: mean_squared_error"), ("iris", "diabetes"), rates="[1e30]"
+    )
+    assert jactrain("sweep", path).code == 1
+    names = sorted(each.name for each in (folder / "runs/e").iterdir() if each.is_dir())
+    assert jactrain("sweep", path, "--dry-run").out == "all of 2 cells are done\n"
+    facts = json.loads(jactrain("sweep", path, "--dry-run", "--retry", "--json").out)
+    assert len(facts["cells"]) == 2
+    assert facts["done"] == 0
+    assert sorted(each.name for each in (folder / "runs/e").iterdir() if each.is_dir()) == names
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
