@@ -60,7 +60,8 @@ class Growth(NamedTuple):
         return width, depth, batch
 
 
-# What stays is such that the largest gradient takes a fraction of a second, and products most of it.
+# What stays is such that the largest gradient takes a fraction of a second (differences along the width:
+# seconds), and products most of it.
 GROWTHS = (
     Growth("reverse", "width", (512, 724, 1024), 2, depth=3, batch=256, parameters=1),
     Growth("reverse", "depth", (8, 16, 32, 64), 1, width=128, batch=128),

@@ -65,7 +65,7 @@ def in_short(sizes: Sequence[int]) -> str:
 class Training:
     """A training that is timed: its network, batches of `batch` examples, `steps` of them an epoch.
 
-    epochs: of one timed run, so that it lasts some ten milliseconds at least.
+    epochs: of one timed run, so that caches which are cold at first weigh little.
     """
 
     sizes: tuple[int, ...]

@@ -89,11 +89,9 @@ STANDING = (
     "Compiling is in none of the times: the JAX engine's first epoch takes as long as the table of first "
     "epochs says. Where a training is over in less, the NumPy engine is faster.",
     "scikit-learn calls the same products and the same tanh of the same NumPy. What can be saved beside it "
-    "is calls and copies, which weigh less the larger arrays are: 2.5 times is reached on small ones only.",
-    "Of the time of its own products the step on 784-512-512-10 loses most to momentum and to the check of "
-    "the gradient, which go five times over arrays that no cache of a core holds, to biases and tanh, and to "
-    "BLAS's second thread, which waits for more on the other core while NumPy computes on one. Halves of a "
-    "batch on two threads, each with products of its own, were not faster.",
+    "is calls and copies, which weigh less the larger arrays are.",
+    "Beside its products the step on 784-512-512-10 has momentum and the check of the gradient, which go "
+    "over arrays that no core's cache holds, biases and tanh, which one core computes.",
     "The estimators' random numbers (`random_forward`, `activity_perturbation`, `spsa`) are drawn on the "
     "host, on either engine, so that both take the same steps. On large networks drawing is a good part of "
     "the time.",

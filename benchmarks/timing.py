@@ -70,9 +70,9 @@ class Times(NamedTuple):
 def alternate(subjects: Mapping[str, Subject], rounds: int, pause: float = 0.0) -> dict[str, Times]:
     """Return each subject's times, after one run of each to warm up, unless it is over.
 
-    Each round has an order of its own, drawn anew, so that none follows the same one more often than others
-    do: what ran before leaves threads that wait for more, and cores awake or asleep. pause: seconds before
-    each run, in which such threads stop.
+    Each round has an order of its own, drawn at random, so that none always follows the same one: what ran
+    before leaves threads that wait for more, and cores awake or asleep. pause: seconds before each run, in
+    which such threads stop.
     """
     times = {}
     for name, subject in subjects.items():

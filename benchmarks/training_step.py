@@ -36,7 +36,7 @@ TRAININGS = tuple(
     for each in _NETWORKS
     for dtype in _DTYPES
 )
-_FORWARD = tuple(Training((64, 64, 64, 10), 32, dtype, steps=20) for dtype in _DTYPES)
+_FORWARD = tuple(Training((64, 64, 64, 10), 32, dtype, steps=20, epochs=4) for dtype in _DTYPES)
 
 
 def case_name(training: Training) -> str:

@@ -218,7 +218,11 @@ def _layer_cases() -> list[LayerCase]:
     return cases
 
 
-LAYER_CASES = _layer_cases()
+LAYER_CASES = [
+    *_layer_cases(),
+    # With as many examples the weight is copied before it is read transposed.
+    LayerCase("linear(units=8)-32-many", layers.resolve({"linear": {"units": 8}}), (32,), False, 64),
+]
 
 
 # ---------------------------------------------------------------------------------------------- losses

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from jactrain.arrays import map_tree
@@ -22,7 +22,7 @@ def planted(component: C, rule: str, spoil: Callable[[Any], Any]) -> C:
     return copy
 
 
-@cache
+@lru_cache(maxsize=256)
 def _kind_with_wrong(rule: str, kind: type[Component]) -> Any:
     """Return a class like `kind`: one for each rule, since it takes a millisecond to make."""
     right = getattr(kind, rule)
@@ -30,7 +30,9 @@ def _kind_with_wrong(rule: str, kind: type[Component]) -> Any:
     def wrong(self: Any, *arguments: Any, **options: Any) -> Any:
         return self.__dict__[key](right(self, *arguments, **options))
 
-    made = type(kind.__name__, (kind,), {"__doc__": kind.__doc__, rule: wrong})
+    # What spoils it is no option: without this all that are planted in one rule would be equal.
+    apart = {"__eq__": object.__eq__, "__hash__": object.__hash__}
+    made = type(kind.__name__, (kind,), {"__doc__": kind.__doc__, rule: wrong, **apart})
     key = _key(made)
     return made
 

@@ -55,7 +55,7 @@ def spread(function: Callable[[Shaker | None], Array], dtype: Any, rng: np.rando
 
 
 def norm(v: Array) -> float:
-    """Return `‖v‖`, of entries that may be so small that their squares are 0, or infinite."""
+    """Return `‖v‖`, of real entries that may be so small that their squares are 0, or infinite."""
     v = np.asarray(v, np.float64)
     squares = float(np.vdot(v, v))
     if _SMALL < squares < math.inf:

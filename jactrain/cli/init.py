@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -18,9 +19,12 @@ _NEXT = {
 
 
 def command(
-    path: Annotated[Path, typer.Argument(metavar="[PATH]", help="The configuration to write.")] = Path(
-        "config.yaml"
-    ),
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[PATH]", help="The file to write: config.yaml, or experiment.yaml, if left out."
+        ),
+    ] = None,
     template: Annotated[
         str, typer.Option("--template", metavar="T", help="classification, regression, csv, or experiment.")
     ] = "classification",
@@ -41,9 +45,11 @@ def command(
     names = sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir())
     if template not in names:
         raise UsageError(f"there is no template {template!r}; {suggest(template, names)}")
+    own_name = "experiment.yaml" if template == "experiment" else "config.yaml"
+    path = path or Path(own_name)
     with reachable(path, "written"):
         if path.is_dir():
-            path = path / "config.yaml"
+            path = path / own_name
         if path.exists() and not force:
             raise UsageError(f"{path} is there already; choose another name, or overwrite it with --force")
         if not path.parent.is_dir():
@@ -52,4 +58,4 @@ def command(
     if json:
         echo_json({"path": str(path), "template": template})
     else:
-        typer.echo(f"{path} written; {_NEXT.get(template, 'train it with: jactrain run')} {path}")
+        typer.echo(f"{path} written; {_NEXT.get(template, 'train it with: jactrain run')} {quote(str(path))}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -117,7 +118,7 @@ def _workers(backend: Backend, jobs: int, address: str | None) -> Workers:
 def _show_plan(read: Sweep, folder: SweepFolder, manner: Manner, jobs: int, json: bool) -> None:
     """Print what is left to be trained, and what it takes."""
     from jactrain.runs.together import groups
-    from jactrain.sweeps.folder import standing
+    from jactrain.sweeps.folder import Status, standing
     from jactrain.sweeps.prediction import predictions, probe
     from jactrain.sweeps.record import changes
 
@@ -128,11 +129,13 @@ def _show_plan(read: Sweep, folder: SweepFolder, manner: Manner, jobs: int, json
     if told:
         echo_notes([f"the file has changed since {folder.path} was made: {each}" for each in told])
     anew = {cell.name for cell in other}
-    todo = [
-        cell
-        for cell in read.cells
-        if cell.name in anew or manner.takes(standing(folder.run(cell.name)).status)
-    ]
+    todo, others = [], Counter[Status]()
+    for cell in read.cells:
+        status = standing(folder.run(cell.name)).status
+        if cell.name in anew or manner.takes(status):
+            todo.append(cell)
+        else:
+            others[status] += 1
     predicted = predictions(todo)
     measured = probe(todo, predicted) if todo else None
     is_auto = read.experiment.together == "auto"
@@ -145,21 +148,23 @@ def _show_plan(read: Sweep, folder: SweepFolder, manner: Manner, jobs: int, json
                     {**each._asdict(), "seed": cell.seed, "settings": cell.settings}
                     for cell, each in zip(todo, predicted, strict=True)
                 ],
-                "done": len(read.cells) - len(todo),
+                "done": others.total(),
                 "probe": None if measured is None else measured._asdict(),
                 "seconds": seconds,
             }
         )
         return
-    done = len(read.cells) - len(todo)
+    besides = ", ".join(f"{count:,} {status.value}" for status, count in others.items())
+    if any(status.is_failure for status in others):
+        besides += "; --retry trains anew what diverged or failed"
     if measured is None:
-        typer.echo(f"all of {done:,} cells are done")
+        typer.echo(f"nothing to train: {besides}")
         return
     _show_cells(predicted, measured)
     typer.echo(
         f"\n{len(todo):,} cells, {sum(each.multiply_adds for each in predicted):.3g} multiply-adds; about "
         f"{duration(seconds / jobs)} with {jobs} job{'s' * (jobs > 1)}, at the rate of {measured.name}"
-        f"{f'; {done:,} more are done' if done else ''}"
+        f"{f'; besides: {besides}' if besides else ''}"
     )
 
 

@@ -33,7 +33,8 @@ class SweepProgress(SweepListener):
         self._live = None if quiet or not console.is_terminal else Live(console=console, refresh_per_second=4)
         self._plain = self._live is None and not quiet
         self._quiet = quiet
-        self._cells = self._done = self._begun_with = 0
+        self._cells = self._done = 0
+        self._left = self._handled = 0  # of the cells that this call is to train
         self._started = perf_counter()
         self._running: dict[str, float] = {}
         self._counts: dict[Status, int] = {}
@@ -57,7 +58,7 @@ class SweepProgress(SweepListener):
 
     def on_start(self, folder: Path, cells: int, done: int) -> None:
         """Say what there is to do."""
-        self._cells, self._done, self._begun_with = cells, done, done
+        self._cells, self._done, self._left, self._handled = cells, done, cells - done, 0
         self._started = perf_counter()
         if self._plain:
             already = f", {done:,} done already" if done else ""
@@ -82,7 +83,8 @@ class SweepProgress(SweepListener):
         if outcome.status is Status.NOT_BEGUN:  # the sweep was stopped before
             self._show()
             return
-        self._done += not outcome.status.is_to_do  # what was killed or interrupted is gone on with
+        self._handled += 1
+        self._done += outcome.status.is_end  # what was killed or interrupted is gone on with another time
         self._counts[outcome.status] = self._counts.get(outcome.status, 0) + 1
         is_as_asked = outcome.status is Status.INTERRUPTED and self._stopping
         if outcome.status not in (Status.FINISHED, Status.PRUNED) and not is_as_asked:
@@ -90,7 +92,9 @@ class SweepProgress(SweepListener):
         if self._plain:
             took = duration(perf_counter() - began)
             done = f"{self._done:,}/{self._cells:,}"
-            typer.echo(f"{done}  {outcome.name}  {outcome.status.value} in {took}{self._left()}", err=True)
+            typer.echo(
+                f"{done}  {outcome.name}  {outcome.status.value} in {took}{self._time_left()}", err=True
+            )
         self._show()
 
     def on_stopping(self, told: str) -> None:
@@ -100,13 +104,12 @@ class SweepProgress(SweepListener):
             with contextlib.suppress(OSError):
                 os.write(2, f"\nstopping: {told}; again to stop at once\n".encode())
 
-    def _left(self) -> str:
+    def _time_left(self) -> str:
         """Return the time left in words, from the pace up to now."""
-        done = self._done - self._begun_with
-        left = self._cells - self._done
-        if not done or not left or self._stopping:
+        left = self._left - self._handled
+        if not self._handled or not left or self._stopping:
             return ""
-        return f", about {duration((perf_counter() - self._started) / done * left)} left"
+        return f", about {duration((perf_counter() - self._started) / self._handled * left)} left"
 
     def _show(self) -> None:
         if self._live is None:
@@ -116,7 +119,7 @@ class SweepProgress(SweepListener):
             Text(
                 f"{self._done:,} of {self._cells:,} cells done"
                 + (f" ({told})" if told else "")
-                + f", {len(self._running)} running{self._left()}"
+                + f", {len(self._running)} running{self._time_left()}"
                 + (", stopping" if self._stopping else "")
             )
         ]

@@ -24,6 +24,7 @@ MAXIMUM_BYTES = 1_000_000
 MAXIMUM_DEPTH = 50
 MAXIMUM_VALUES = 10_000  # scalars, lists and mappings: what takes at most a second to validate
 _MAXIMUM_DIGITS = 100  # of one integer; Python refuses to print those of more than 4300
+_TOO_DEEP, _FLATTEN = f"this nests deeper than {MAXIMUM_DEPTH} levels", "flatten it; is it the right file?"
 _LONGEST_FLOW = 200  # characters of a value that is spelled out for `--set`
 _EXCERPT = 100  # characters of a source line that a report shows
 
@@ -346,8 +347,7 @@ class _Composer:
 
     def _node(self, event: Any, path: KeyPath) -> Any:
         if len(path) + isinstance(event, yaml.CollectionStartEvent) > MAXIMUM_DEPTH:
-            message = f"this nests deeper than {MAXIMUM_DEPTH} levels"
-            fail(self._place(event, path[:1]), message, "flatten it; is it the right file?")
+            fail(self._place(event, path[:1]), _TOO_DEEP, _FLATTEN)
         self._values += 1
         if self._values > MAXIMUM_VALUES:
             message = f"this is more than the {MAXIMUM_VALUES:,} values that a configuration has at most"
@@ -426,8 +426,7 @@ class _Composer:
                 fail(place, "a tab cannot stand here", "write a space instead")
             fail(place, f"{character!r} cannot begin a value", "put the value in quotes")
         if "nesting depth" in problem and error.problem_mark is not None:
-            # libyaml looks ahead, to a limit of its own: ours lies in what is in front of it.
-            _Composer(self._text[: error.problem_mark.index], self.source, self._root)
+            self._fail_too_deep(error.problem_mark.index)
         for complaint, message, advice in _COMPLAINTS:
             if complaint in problem:
                 if opened and "quoted" in message:  # where a quotation begins says more than where it fails
@@ -439,6 +438,11 @@ class _Composer:
                     message += f" to go on with what begins at {self._earlier(begun)}"
                 fail(place, message, advice)
         fail(place, f"this is not YAML: {problem}", "put text with special characters in quotes")
+
+    def _fail_too_deep(self, index: int) -> NoReturn:
+        """Fail where our limit is: in the text up to `index`, where libyaml, looking ahead, met its own."""
+        _Composer(self._text[:index], self.source, self._root)
+        fail(self._last, _TOO_DEEP, _FLATTEN)
 
     def _problem_place(self, mark: Any) -> Place:
         if mark is None:

@@ -84,7 +84,7 @@ class Linear(Layer):
         weight = params["weight"]
         if xp is not np and weight.shape[0] == 1:  # compilers would copy the transpose
             return xp.tensordot(y_bar, weight[0], axes=(2, 1))
-        return _times(xp, y_bar, _transposed(xp, weight, y_bar.shape[0] * y_bar.shape[1]))
+        return _times(xp, y_bar, _transposed(xp, weight, y_bar))
 
     def parameter_vjp(
         self, xp: Namespace, params: Tree, residual: Array, y_bar: Array, per_example: bool = False
@@ -148,16 +148,19 @@ def _times(xp: Namespace, rows: Array, matrix: Array) -> Array:
     return xp.dot(rows.reshape((stack * examples, features)), matrix[0]).reshape((stack, examples, -1))
 
 
-# OpenBLAS takes up to a quarter longer to multiply by a small matrix that it reads transposed: a copy of
-# so many entries at most is worth it from so many rows on.
-_COPIED_ENTRIES, _COPIED_FROM = 64 * 64, 64
+# OpenBLAS multiplies by a small matrix more slowly if it reads it transposed. Copying one of so many entries
+# at most, in pieces of so many at least, takes less than that from so many rows on.
+_COPIED_ENTRIES, _COPIED_PIECE, _COPIED_FROM = 64 * 64, 32, 64
 
 
-def _transposed(xp: Namespace, matrix: Array, rows: int) -> Array:
-    """Return `matrix` `(K, I, O)` as `(K, O, I)`, to multiply so many rows by."""
+def _transposed(xp: Namespace, matrix: Array, rows: Array) -> Array:
+    """Return `matrix` `(K, I, O)` as `(K, O, I)`, to multiply `rows` `(K, N, O)` by."""
     transposed = matrix.swapaxes(1, 2)
-    is_small = rows >= _COPIED_FROM and matrix.shape[1] * matrix.shape[2] <= _COPIED_ENTRIES
-    return transposed.copy() if xp is np and is_small else transposed
+    stack, inputs, outputs = matrix.shape
+    is_small = stack == 1 and inputs >= _COPIED_PIECE and inputs * outputs <= _COPIED_ENTRIES
+    if xp is np and is_small and rows.shape[0] * rows.shape[1] >= _COPIED_FROM:
+        return transposed.copy()
+    return transposed
 
 
 def _gathered(xp: Namespace, x: Array, y_bar: Array) -> Array:

@@ -57,7 +57,7 @@ class CrossEntropy(Loss):
         exponentials, wrong = xp.exp(shifted), 1 - targets
         rest = xp.vecdot(wrong, exponentials)
         # Σ exp z - 1, at least 0. Either the right class has the largest logit, and 0 is added to the rest,
-        # or the rest is at least 1: so `expm1`, which compilers take four times as long for, saves no digits.
+        # as exp(0) is 1 exactly; or the rest is at least 1. So `expm1`, which is slower, saves no digits.
         above_one = rest + (xp.exp(right) - 1)
         return xp.log1p(above_one) - right, (exponentials, targets, wrong, rest, 1 + above_one)
 

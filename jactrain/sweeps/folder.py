@@ -36,6 +36,11 @@ class Status(Enum):
         return self in (Status.NOT_BEGUN, Status.KILLED, Status.INTERRUPTED)
 
     @property
+    def is_end(self) -> bool:
+        """Whether nothing more is to come of such a cell, unless it is trained anew."""
+        return self in (Status.FINISHED, Status.PRUNED) or self.is_failure
+
+    @property
     def is_failure(self) -> bool:
         """Whether a sweep trains such a cell anew, if asked to."""
         return self in (Status.DIVERGED, Status.FAILED)

@@ -12,12 +12,12 @@ from jactrain.config.build import check
 from jactrain.config.files import located
 from jactrain.errors import ConfigurationError, UnsupportedError, UsageError
 from jactrain.sweeps.cells import Cell, Sweep
-from jactrain.sweeps.folder import Status, SweepFolder, set_aside, standing
+from jactrain.sweeps.folder import Status, SweepFolder
 from jactrain.sweeps.manner import Manner
 from jactrain.sweeps.models import Optuna, Range
 from jactrain.sweeps.record import recorded_digests, write_cells
 from jactrain.sweeps.results import kept_metrics
-from jactrain.sweeps.source import Source, task_of
+from jactrain.sweeps.source import Source, taken_up, task_of
 from jactrain.sweeps.task import CellTask, Outcome, Trial
 from jactrain.sweeps.variation import Settings, Value
 
@@ -80,8 +80,8 @@ class Searched(Source):
         self._notes: list[str] = []
         for trial in self._study.get_trials(deepcopy=False):
             self._take(trial)
-        self.cells = search.optuna.trials
-        self.to_do = len(self._waiting) + max(0, self.cells - len(self._cells))
+        self.count = search.optuna.trials
+        self.left = len(self._waiting) + max(0, self.count - len(self._cells))
         write_cells(folder, read, self.known, manner)
 
     @property
@@ -104,11 +104,7 @@ class Searched(Source):
                 f"the base of {self._read.path} has changed since trials in {self._folder.path} were trained "
                 "from it, so that they could not be compared; give the file another name"
             )
-        directory = self._folder.run(cell.name)
-        status = standing(directory).status
-        if status.is_failure and self._manner.retry:
-            set_aside(directory)
-            status = Status.NOT_BEGUN
+        status = taken_up(self._folder.run(cell.name), self._manner)
         if status.is_to_do:
             self._waiting.append(trial.number)
             if trial.state.is_finished():
@@ -121,7 +117,7 @@ class Searched(Source):
         for number in self._waiting:
             yield (self._task(number),)
         impossible = 0
-        while len(self._cells) < self.cells:
+        while len(self._cells) < self.count:
             asked = len(self._study.get_trials(deepcopy=False))
             self._study.sampler = _sampler(self._options.seed, asked)
             trial = self._study.ask()
@@ -131,7 +127,7 @@ class Searched(Source):
             if cell is None:
                 self._study.tell(trial.number, state=_state("FAIL"))
                 impossible += 1
-                if impossible > self.cells:
+                if impossible > self.count:
                     raise UsageError(
                         f"{impossible} times the search drew settings that no training can have, such as "
                         f"{json.dumps(values)}; narrow random.over"

@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 from jactrain.config.resolved import resolved
+from jactrain.runs.directory import RunDirectory
 from jactrain.runs.together import groups
 from jactrain.sweeps.cells import Cell, Sweep
-from jactrain.sweeps.folder import SweepFolder, set_aside, standing
+from jactrain.sweeps.folder import Status, SweepFolder, set_aside, standing
 from jactrain.sweeps.manner import Manner
 from jactrain.sweeps.record import settle_changes, write_cells
 from jactrain.sweeps.task import CellTask, Outcome, Trial
@@ -17,12 +18,12 @@ from jactrain.sweeps.task import CellTask, Outcome, Trial
 class Source(ABC):
     """Where the cells come from that are to be trained.
 
-    cells: how many there are in all; to_do: how many of them are still to be trained; notes: what is to be
+    count: how many there are in all; left: how many of them are still to be trained; notes: what is to be
     said first.
     """
 
-    cells: int
-    to_do: int
+    count: int
+    left: int
     notes: Sequence[str] = ()
 
     @property
@@ -47,6 +48,15 @@ def task_of(cell: Cell, folder: SweepFolder, trial: Trial | None = None) -> Cell
     return CellTask(cell.name, resolved(cell.config), str(folder.run(cell.name).path.resolve()), trial=trial)
 
 
+def taken_up(directory: RunDirectory, manner: Manner) -> Status:
+    """Return what became of a cell; what failed and is to be trained anew is set aside, and not begun."""
+    status = standing(directory).status
+    if status.is_failure and manner.takes(status):
+        set_aside(directory)
+        return Status.NOT_BEGUN
+    return status
+
+
 class Listed(Source):
     """The cells that the experiment's file lists."""
 
@@ -54,25 +64,17 @@ class Listed(Source):
         self._cells = read.cells
         self.notes = settle_changes(folder, read.cells, manner.update, read.path)
         write_cells(folder, read, read.cells, manner)
-        self._folder, self._manner = folder, manner
+        self._folder = folder
         # By all cells, not by those that are left: what comes of a cell must not depend on these.
         alike = groups([cell.config for cell in read.cells]) if read.experiment.together == "auto" else []
         self._alike = {read.cells[number].name for each in alike if len(each) > 1 for number in each}
-        self._todo = [cell for cell in read.cells if self._is_to_do(cell)]
-        self.cells, self.to_do = len(read.cells), len(self._todo)
+        self._todo = [cell for cell in read.cells if taken_up(folder.run(cell.name), manner).is_to_do]
+        self.count, self.left = len(read.cells), len(self._todo)
 
     @property
     def known(self) -> Sequence[Cell]:
         """All of them."""
         return self._cells
-
-    def _is_to_do(self, cell: Cell) -> bool:
-        directory = self._folder.run(cell.name)
-        status = standing(directory).status
-        is_to_do = self._manner.takes(status)
-        if is_to_do and status.is_failure:
-            set_aside(directory)
-        return is_to_do
 
     def tasks(self) -> Iterator[tuple[CellTask, ...]]:
         """Yield the cells that are to be trained, in the order of the file."""

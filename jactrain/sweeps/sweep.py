@@ -119,7 +119,7 @@ def train_sweep(
             source = Listed(read, folder, manner)
         for note in source.notes:
             listener.on_note(note)
-        listener.on_start(folder.path, source.cells, source.cells - source.to_do)
+        listener.on_start(folder.path, source.count, source.count - source.left)
         crew = _Crew(engine, source, folder, manner, listener)
         try:
             with Interruption(partial(listener.on_stopping, engine.stopping)) as interruption:
@@ -132,7 +132,7 @@ def train_sweep(
             found = rows(source.known, folder)
             _tell_reasons(found, crew.outcomes)
             write_results(folder, found)
-    return SweepResult(folder.path, source.cells, found, crew.outcomes, interrupted)
+    return SweepResult(folder.path, source.count, found, crew.outcomes, interrupted)
 
 
 def _tell_reasons(found: list[dict[str, Any]], outcomes: list[Outcome]) -> None:

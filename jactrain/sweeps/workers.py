@@ -15,7 +15,6 @@ import time
 from abc import ABC, abstractmethod
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import suppress
-from importlib import import_module
 from types import TracebackType
 from typing import Any, Self
 
@@ -69,7 +68,8 @@ class LocalWorkers(Workers):
     def __init__(self, jobs: int) -> None:
         self.slots = jobs
         # Here, for threads that are the first to import it, several at a time, find parts of it missing.
-        import_module("joblib.externals.loky.backend.resource_tracker")
+        import joblib.externals.loky  # noqa: F401
+
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="jactrain-sweep")
         self._processes = [_Process() for _ in range(jobs)]
         self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()

@@ -50,8 +50,7 @@ class OrderAhead:
 
     def __init__(self) -> None:
         self._scratch: np.random.Generator | None = None
-        # The states of the generator before and behind it, and the order.
-        self._drawn: tuple[Any, Any, Array] | None = None
+        self._drawn: tuple[Any, Array] | None = None
 
     def draw(self, experiment: Experiment, state: TrainingState) -> None:
         """Draw the next order with a copy of the state's generator."""
@@ -59,15 +58,15 @@ class OrderAhead:
         if self._scratch is None:
             self._scratch = np.random.Generator(type(own)())
         self._scratch.bit_generator.state = before = own.state
-        order = self._scratch.permutation(len(experiment.training.x))
-        self._drawn = before, self._scratch.bit_generator.state, order
+        self._drawn = before, self._scratch.permutation(len(experiment.training.x))
 
     def take(self, experiment: Experiment, state: TrainingState) -> Array:
         """Return the order of the state's epoch, beginning it, whether it was drawn ahead or not."""
         drawn, self._drawn = self._drawn, None
         own = state.random.order.bit_generator
-        if state.order is None and drawn is not None and own.state == drawn[0]:
-            _, own.state, state.order = drawn
+        if state.order is None and drawn is not None and self._scratch and own.state == drawn[0]:
+            own.state = self._scratch.bit_generator.state
+            state.order = drawn[1]
         return order_of(experiment, state)
 
 

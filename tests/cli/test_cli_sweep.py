@@ -106,7 +106,8 @@ def test_a_dry_run_with_retry_lists_what_diverged(
     )
     assert jactrain("sweep", path).code == 1
     names = sorted(each.name for each in (folder / "runs/e").iterdir() if each.is_dir())
-    assert jactrain("sweep", path, "--dry-run").out == "all of 2 cells are done\n"
+    told = "nothing to train: 2 diverged; --retry trains anew what diverged or failed\n"
+    assert jactrain("sweep", path, "--dry-run").out == told
     facts = json.loads(jactrain("sweep", path, "--dry-run", "--retry", "--json").out)
     assert len(facts["cells"]) == 2
     assert facts["done"] == 0

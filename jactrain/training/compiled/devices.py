@@ -109,7 +109,7 @@ def _there() -> list[Any]:
 
 
 def on_host(array: Any) -> Array:
-    """Return what every device holds, to be read."""
+    """Return an array that is whole on every device, or NumPy's own, to be read."""
     return np.asarray(array)
 
 

@@ -144,13 +144,14 @@ class JaxExecution(Execution):
             tuple(np.stack(array) for array in zip(*drawn, strict=True)),
         )
 
-    def _computed_rates(self, step: int, count: int, factor: float) -> Any:
-        """Return the learning rates `(S,)` of `count` steps from `step` on, times `factor`, on devices."""
+    def _computed_rates(self, step: int, count: int, factor: float) -> Array:
+        """Return the learning rates `(S,)` of `count` steps from `step` on, multiplied by `factor`."""
         experiment = self._experiment
         each, epochs = steps_per_epoch(experiment), experiment.settings.epochs
         rate_at = experiment.optimizer.learning_rate.rate
-        rates = [factor * rate_at((step + number) / each, epochs) for number in range(count)]
-        return self._placement.put(np.array(rates, experiment.dtype))
+        return np.array(
+            [factor * rate_at((step + number) / each, epochs) for number in range(count)], experiment.dtype
+        )
 
     def _tell(
         self, due: Sequence[Listener], state: TrainingState, program: StepsProgram, steps: Steps

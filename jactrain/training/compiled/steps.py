@@ -42,7 +42,7 @@ class Carried(NamedTuple):
 class Reached(NamedTuple):
     """The point after several steps: put together, and to go on from.
 
-    parameters: not a number, all of them, where a loss or a gradient on the way was not finite.
+    parameters: not a number where a loss or a gradient on the way was not finite, some of them at least.
     """
 
     parameters: Array
@@ -132,10 +132,10 @@ class CompiledSteps:
             return self._updated(carried, gradient, steps.rates[number]), are_finite
 
         carried, are_finite = jax.lax.fori_loop(0, count, step, (carried, jnp.array(True)))
-        carried = jax.tree.map(self._whole, carried)
-        parameters, state = jax.tree.map(self._whole, self._parts.joined(carried))
+        parameters, state = self._parts.joined(carried)
         # Told by the parameters: a number more to be fetched takes as long as several small steps.
-        return Reached(jnp.where(are_finite, parameters, jnp.nan), state, carried)
+        parameters = jnp.where(are_finite, parameters, jnp.nan)
+        return Reached(*jax.tree.map(self._whole, (parameters, state, carried)))
 
     def _updated(self, carried: Carried, gradient: Array, rate: Array) -> Carried:
         optimizer = self._optimizer
