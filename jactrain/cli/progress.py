@@ -21,6 +21,7 @@ from jactrain.cli.common import echo_notes
 from jactrain.cli.tables import figure
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.session import RunListener, ending
+from jactrain.training.engine import Engine
 from jactrain.training.experiment import Experiment
 from jactrain.training.state import TrainingState
 
@@ -39,13 +40,15 @@ class ProgressListener(RunListener):
         self.folder: Path | None = None
         console = Console(stderr=True, highlight=False)
         self._bar = _bar(console)
-        self._figures = Text()
+        self._figures, self._told = Text(), Text()
         # The figures stand below the bar, where they may wrap on a narrow terminal.
-        self._live = Live(Group(self._bar, self._figures), console=console) if console.is_terminal else None
+        shown = Group(self._bar, self._figures, self._told)
+        self._live = Live(shown, console=console) if console.is_terminal else None
         self._live = None if quiet else self._live
         self._plain = self._live is None and not quiet
         self._log: IO[str] | None = None
         self._epochs = 0
+        self._stopping = Engine.stopping
         self._agreement: dict[str, str] = {}
         self._last = 0.0
         self._untold = ""  # the newest epoch's line, where it came too soon to be shown
@@ -76,7 +79,7 @@ class ProgressListener(RunListener):
 
     def on_start(self, experiment: Experiment, state: TrainingState) -> None:
         """Say what is trained."""
-        self._epochs = experiment.settings.epochs
+        self._epochs, self._stopping = experiment.settings.epochs, experiment.engine.stopping
         parts = f"{len(experiment.training.x)} training"
         if experiment.validation is not None:
             parts += f" and {len(experiment.validation.x)} validation"
@@ -123,9 +126,11 @@ class ProgressListener(RunListener):
 
     def on_stopping(self) -> None:
         """Say that the training will stop; a signal may come in the midst of other output."""
-        if sys.stderr is not None:  # else 2 may be any file
+        if self._live:  # which shows it when it is drawn next
+            self._told.plain = self._stopping
+        elif sys.stderr is not None:  # else 2 may be any file
             with contextlib.suppress(OSError):
-                os.write(2, b"\nstopping at the end of this step; Ctrl-C again to stop at once\n")
+                os.write(2, f"\n{self._stopping}\n".encode())
 
     def on_note(self, note: str) -> None:
         """Say something of the run."""

@@ -39,6 +39,7 @@ class SweepProgress(SweepListener):
         self._running: dict[str, float] = {}
         self._counts: dict[Status, int] = {}
         self._stopping = False
+        self._told = Text()
 
     def __enter__(self) -> Self:
         """Begin to show."""
@@ -100,9 +101,11 @@ class SweepProgress(SweepListener):
     def on_stopping(self, told: str) -> None:
         """Say that it is stopping, and how to stop at once; called by a signal."""
         self._stopping = True
-        if not self._quiet and sys.stderr is not None:  # a signal may come in the midst of other output
+        if self._live:  # which shows it when it is drawn next
+            self._told.plain = f"stopping: {told}; Ctrl-C again to stop at once"
+        elif not self._quiet and sys.stderr is not None:  # a signal may come in the midst of other output
             with contextlib.suppress(OSError):
-                os.write(2, f"\nstopping: {told}; again to stop at once\n".encode())
+                os.write(2, f"\nstopping: {told}; Ctrl-C again to stop at once\n".encode())
 
     def _time_left(self) -> str:
         """Return the time left in words, from the pace up to now."""
@@ -120,9 +123,8 @@ class SweepProgress(SweepListener):
                 f"{self._done:,} of {self._cells:,} cells done"
                 + (f" ({told})" if told else "")
                 + f", {len(self._running)} running{self._time_left()}"
-                + (", stopping" if self._stopping else "")
             )
         ]
         running = sorted(self._running.items(), key=lambda item: item[1])[:_SHOWN_RUNNING]
         lines += [Text(f"  {name}", style="dim") for name, _ in running]
-        self._live.update(Group(*lines))
+        self._live.update(Group(*lines, self._told))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from jactrain.agreement.compare import Verdict
 from jactrain.agreement.reference import reason_of
@@ -12,6 +13,7 @@ from jactrain.comparison.prediction import measured_rate, predicted_seconds
 from jactrain.comparison.stopwatch import GeneratorFactory, Stopwatch
 from jactrain.modes.base import Mode
 from jactrain.objective import Batch, Objective
+from jactrain.training.threads import blas_limited, worthwhile_threads
 
 
 def measure(
@@ -29,11 +31,20 @@ def measure(
     generator of the same seed. Raises what the mode raises.
     """
     plan = mode.prepare(objective, batch.examples, parameters.dtype)
-    predicted = predicted_seconds(plan, measured_rate(plan, parameters, batch, rng_factory()))
-    stopwatch = Stopwatch(plan, predicted, parameters, batch, rng_factory, budget_seconds)
-    while not stopwatch.done:
-        stopwatch.repeat()
-    return stopwatch.measured()
+    with _threads_of(objective, batch):
+        predicted = predicted_seconds(plan, measured_rate(plan, parameters, batch, rng_factory()))
+        stopwatch = Stopwatch(plan, predicted, parameters, batch, rng_factory, budget_seconds)
+        while not stopwatch.done:
+            stopwatch.repeat()
+        return stopwatch.measured()
+
+
+def _threads_of(objective: Objective, batch: Batch) -> AbstractContextManager[object]:
+    """Return a context with the threads that a training on such batches has.
+
+    BLAS alone would take all cores for small products too, and wait for each other where others compute.
+    """
+    return blas_limited(worthwhile_threads(objective.network, batch.examples))
 
 
 def measure_side_by_side(
@@ -50,6 +61,18 @@ def measure_side_by_side(
     before it runs, and so is one that the network does not admit; one that raises has `failed`. None ends the
     others.
     """
+    with _threads_of(objective, batch):
+        return _side_by_side(modes, objective, parameters, batch, rng_factory, budget_seconds)
+
+
+def _side_by_side(
+    modes: Sequence[Mode],
+    objective: Objective,
+    parameters: Array,
+    batch: Batch,
+    rng_factory: GeneratorFactory,
+    budget_seconds: float,
+) -> list[Measured | NotMeasured]:
     found: dict[int, Measured | NotMeasured] = {}
     waiting: dict[int, Stopwatch] = {}
     for index, mode in enumerate(modes):

@@ -15,6 +15,7 @@ from jactrain.errors import DataError, RunError, ShapeError
 from jactrain.files import reachable, write_atomically
 from jactrain.losses.base import Loss
 from jactrain.network import Network
+from jactrain.runs.checkpoints import checkpoints_of
 from jactrain.runs.configuration import configuration_of
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.facts import Facts, read, read_facts, require_numbers
@@ -54,7 +55,10 @@ class Model:
         """Return the model of a run, without its data; RunError if that is unfinished or damaged."""
         with reachable(run.weights):
             if not run.weights.is_file():
-                raise RunError(f"{run.path} has no {run.weights.name}: this run was not trained to an end")
+                way_on = f"; go on with it: jactrain resume {run.path}" if checkpoints_of(run) else ""
+                raise RunError(
+                    f"{run.path} has no {run.weights.name}: this run was not trained to an end{way_on}"
+                )
         config, facts = configuration_of(run), read_facts(run.weights)
         layers = settle_units(config.network, config.loss.outputs_for(facts.task))
         network = Network(layers, facts.input_shape)

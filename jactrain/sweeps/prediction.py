@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from time import perf_counter
 from typing import NamedTuple
 
@@ -18,6 +17,8 @@ from jactrain.training.events import Listener
 from jactrain.training.state import TrainingState
 from jactrain.training.trainer import train
 
+# Cells of other settings that are tried where one diverges at once.
+_TRIED = 4
 # Seconds that the probe trains for at most, and at the end of its first step in any case.
 _PROBE = 1.0
 
@@ -77,15 +78,34 @@ def _predicted(cell: Cell) -> Prediction:
 
 
 def probe(cells: Sequence[Cell], predicted: Sequence[Prediction]) -> Probe:
-    """Return the rate of the cell of middling work, trained by its own engine for a moment."""
+    """Return the rate of the cell of middling work, trained by its own engine for a moment.
+
+    Of another one where that diverges at once; where several do, all is said to last as they did.
+    """
     order = sorted(range(len(cells)), key=lambda number: predicted[number].multiply_adds)
-    cell = cells[order[len(order) // 2]]
+    by_settings: dict[str, int] = {}
+    for place in sorted(range(len(order)), key=lambda place: abs(place - len(order) // 2)):
+        by_settings.setdefault(repr(cells[order[place]].settings), order[place])
+    tried = list(by_settings.values())[:_TRIED]
+    start = perf_counter()
+    for number in tried:
+        if found := _probed(cells[number]):
+            return found
+    took = (perf_counter() - start) / len(tried)
+    return Probe(cells[tried[0]].name, max(predicted[tried[0]].multiply_adds, 1) / took, 0.0)
+
+
+def _probed(cell: Cell) -> Probe | None:
+    """Return the rate of `cell`; None if it diverged while its steps were yet to be recorded."""
     start = perf_counter()
     experiment = build(cell.config, to_train=True)
     state = TrainingState.start(experiment)
     clock = _Clock(start)
-    with suppress(DivergedError):  # which takes as long
+    try:
         train(experiment, state, [clock], stop=lambda: perf_counter() - start > _PROBE)
+    except DivergedError:
+        if not clock.first:
+            return None
     work, seconds = state.multiply_adds - clock.multiply_adds, state.seconds - clock.seconds
     if not work:  # no more than one epoch
         work, seconds = max(state.multiply_adds, 1), state.seconds

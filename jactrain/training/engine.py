@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 from jactrain.arrays import Array
 from jactrain.modes.base import Mode
@@ -34,7 +34,12 @@ def never() -> bool:
 
 
 class Engine(Component, ABC):
-    """Base of all engines."""
+    """Base of all engines.
+
+    stopping: what people are told when a training is asked to stop.
+    """
+
+    stopping: ClassVar[str] = "stopping at the end of this step; Ctrl-C again to stop at once"
 
     @abstractmethod
     def require(

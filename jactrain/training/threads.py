@@ -1,19 +1,19 @@
-"""How many threads NumPy's matrix products are given while a network is trained."""
+"""How many threads NumPy's matrix products are given on batches of a network."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
+from jactrain.network import Network
 from jactrain.program.loops import default_threads
-from jactrain.training.experiment import Experiment
 
 # A thread is worth waking for so many multiply-adds of one matrix product: some 10 microseconds.
 _SHARE = 2**20
 
 
-def worthwhile_threads(experiment: Experiment) -> int:
-    """Return how many threads the largest matrix product of a step is worth, at most `default_threads`."""
-    largest = max(link.cost.forward for link in experiment.network.links) * experiment.settings.batch_size
+def worthwhile_threads(network: Network, examples: int) -> int:
+    """Return how many threads the largest product with a batch is worth, at most `default_threads`."""
+    largest = max(link.cost.forward for link in network.links) * examples
     return max(1, min(default_threads(), largest // _SHARE))
 
 

@@ -98,6 +98,16 @@ def test_a_dry_run_of_what_diverges_is_predicted_all_the_same(
     assert jactrain("sweep", path, "--dry-run").code == 0
 
 
+def test_the_rate_is_that_of_a_cell_that_does_not_diverge_at_once(
+    jactrain: Callable, experiment: Callable[..., Path]
+) -> None:
+    path = experiment(
+        ("loss: cross_entropy", "loss: mean_squared_error"), ("iris", "diabetes"), rates="[1e30, 0.001, 1e25]"
+    )
+    facts = json.loads(jactrain("sweep", path, "--dry-run", "--json").out)
+    assert "learning_rate-0.001" in facts["probe"]["name"]
+
+
 def test_a_dry_run_with_retry_lists_what_diverged(
     jactrain: Callable, experiment: Callable[..., Path], folder: Path
 ) -> None:

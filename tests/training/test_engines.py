@@ -406,14 +406,16 @@ def test_threads_are_as_many_as_asked_for_and_afterwards_as_before(threads):
 def test_small_products_get_one_thread_and_large_ones_at_most_one_a_core(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     small = training_of(SMALL)
-    assert worthwhile_threads(small) == 1
+    assert worthwhile_threads(small.network, small.settings.batch_size) == 1
     listener = Threads()
     trained(small, listener)
     assert listener.found == {1}
     large = with_layers(training_of(SMALL, batch_size=2048), Linear(units=4096), Linear(units=2))
-    assert worthwhile_threads(large) == min(len(os.sched_getaffinity(0)), 2048 * 3 * 4096 // 2**20)
+    assert worthwhile_threads(large.network, 2048) == min(
+        len(os.sched_getaffinity(0)), 2048 * 3 * 4096 // 2**20
+    )
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert worthwhile_threads(large) == 1
+    assert worthwhile_threads(large.network, 2048) == 1
 
 
 @pytest.mark.parametrize("engine", ["numpy", "jax"])

@@ -49,7 +49,8 @@ class JaxExecution(Execution):
         """Compute in the dtypes that are given, and as exactly as they allow, until the training ends."""
         self.lasting.enter_context(tracing())
         # NumPy evaluates; threads beside those of the devices would wait for each other.
-        self.lasting.enter_context(blas_limited(worthwhile_threads(self._experiment)))
+        network, examples = self._experiment.network, self._experiment.settings.batch_size
+        self.lasting.enter_context(blas_limited(worthwhile_threads(network, examples)))
         return self
 
     @cached_property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field, PositiveInt
@@ -28,6 +28,8 @@ class JaxEngine(Engine):
 
     Needs `pip install jactrain[jax]`. Compiling takes from a fraction of a second on, once a training.
     """
+
+    stopping: ClassVar[str] = "stopping at the end of this program, an epoch mostly"
 
     devices: PositiveInt | None = Field(
         None,

@@ -48,7 +48,7 @@ class NumpyEngine(Engine):
 
     def facts(self, experiment: Experiment) -> dict[str, Any]:
         """Return the threads of matrix products."""
-        return {"kind": self.kind, "threads": self.threads or worthwhile_threads(experiment)}
+        return {"kind": self.kind, "threads": self.threads or _worthwhile(experiment)}
 
     def gradients(self, mode: Mode, objective: Objective) -> GradientFunction:
         """Return the gradient, recorded and played back where the mode allows it."""
@@ -66,7 +66,7 @@ class NumpyExecution(Execution):
         super().__init__()
         self._experiment = experiment
         self._limit = threads
-        self._threads = threads or worthwhile_threads(experiment)
+        self._threads = threads or _worthwhile(experiment)
         self._point: Point | None = None
         self._steps: dict[tuple[int, tuple[Path, ...]], Step] = {}
 
@@ -134,3 +134,7 @@ class NumpyExecution(Execution):
         elif isinstance(found, ComparedStep):
             found = self._steps[key] = found.chosen
         return found
+
+
+def _worthwhile(experiment: Experiment) -> int:
+    return worthwhile_threads(experiment.network, experiment.settings.batch_size)
