@@ -25,6 +25,7 @@ _PRODUCTS = {
     "forward": "layer evaluation",
 }
 _LONGEST_REASON = 120  # characters
+_NEAR = 1.25  # medians whose ratio is less, and that noise does not tell apart, are about the same
 _ALIKE = 2.0  # times and multiply-adds whose ratios differ by less explain each other
 
 
@@ -110,8 +111,10 @@ def _cost(row: Row, own: Measured, alone: bool) -> str:
     alike = _overlap(took.seconds, own.seconds)
     times = 1.0 if alike else took.seconds.median / own.seconds.median
     adds = took.multiply_adds / own.multiply_adds
-    if alike:
+    if alike and 1 / _NEAR <= took.seconds.median / own.seconds.median <= _NEAR:
         longer = f"takes about as long as {name}"
+    elif alike:
+        longer = f"takes a time that noise does not tell from that of {name}"
     elif times > 1:
         longer = f"takes about {digits(times, 2)} times as long" + ("" if agrees else f" as {name}")
     else:
