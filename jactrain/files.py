@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -41,8 +42,21 @@ def reachable(path: Path, verb: str = "reached") -> Iterator[None]:
         ) from None
 
 
+def require_unicode(path: Path) -> None:
+    """Raise UsageError for a path that is not UTF-8: no record of a run could name it."""
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{str(path.absolute())!a} is no text in UTF-8, so that no record could name it; rename it"
+        ) from None
+
+
 def _write(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    path = path.resolve()  # what a link points to is written, and the link stays
+    try:
+        path = path.resolve()  # what a link points to is written, and the link stays
+    except RuntimeError:  # of links that go in a circle, by Python before 3.13
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
     if path.exists() and not path.is_file():
         raise UsageError(f"{path} is there already and is no ordinary file; choose another place")
     handle, temporary = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)
@@ -128,8 +142,13 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8, atomically."""
-    write_bytes(path, text.encode())
+    """Write `text` as UTF-8, atomically; UsageError where it has a name in it that is none."""
+    try:
+        data = text.encode()
+    except UnicodeEncodeError as error:
+        odd = text[max(0, error.start - 40) : error.end + 40]
+        raise UsageError(f"{path} cannot hold {odd!a}, which is no text in UTF-8; rename that") from None
+    write_bytes(path, data)
 
 
 def as_json(value: Any, indent: int | None = None) -> str:

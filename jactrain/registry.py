@@ -35,6 +35,14 @@ _NOWHERE: KeyPath = ()
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
+class PlacedValueError(ValueError):
+    """What a validator of options says of one of them, at `path` below."""
+
+    def __init__(self, message: str, path: KeyPath) -> None:
+        self.path = path
+        super().__init__(message)
+
+
 class Options(BaseModel):
     """Base of every model that a configuration is validated by: strict, frozen, no unknown key, no NaN."""
 

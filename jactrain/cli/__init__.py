@@ -1,12 +1,16 @@
 """The command line: one command a file, heavy imports inside the commands."""
 
 import sys
+from io import TextIOWrapper
 
 __all__ = ["main"]
 
 
 def main() -> None:
     """Run the command line; Ctrl-C ends it with 130, even while its modules are still being imported."""
+    for stream in (sys.stdout, sys.stderr):  # what an encoding other than UTF-8 lacks is shown as `?`
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         from jactrain.cli import app
 

@@ -25,7 +25,7 @@ from jactrain.config.yaml import (
     shown,
 )
 from jactrain.errors import ConfigurationError, KeyPath, Mistake
-from jactrain.registry import suggest, with_article
+from jactrain.registry import PlacedValueError, suggest, with_article
 
 T = TypeVar("T", bound=BaseModel)
 _Error: TypeAlias = tuple[KeyPath, ErrorDetails]  # what is left of its location, and the error
@@ -205,6 +205,8 @@ def _mistake(document: Document, path: KeyPath, details: Sequence[ErrorDetails])
             return Mistake(path, f"expected a list, not {shown(came)}", f"write [{shown(came)}]")
         advice = next(filter(None, map(_advice, details)), "")
         return Mistake(path, f"expected {' or '.join(expected)}, not {shown(came)}", advice)
+    if isinstance(placed := first.get("ctx", {}).get("error"), PlacedValueError):
+        return Mistake((*path, *placed.path), str(placed))
     message = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if message.startswith("Input should be "):
         message = f"expected {message.removeprefix('Input should be ')}, not {shown(came)}"

@@ -17,8 +17,11 @@ class ReLU(Elementwise):
         return xp.where(x.real <= 0, 0, x)
 
     def slope(self, xp: Namespace, kept: Array) -> Array:
-        """Return 1 where y > 0, else 0."""
-        return (kept > 0).astype(kept.dtype)
+        """Return 1 where y > 0, else 0.
+
+        As a sign, for compilers turn a product with a comparison into a choice, which no NaN passes.
+        """
+        return xp.sign(kept)
 
     def kinks(self) -> tuple[float, ...]:
         """Return 0."""

@@ -52,8 +52,9 @@ class CrossEntropy(Loss):
         so that small losses, and the slopes `-rest / total` of right answers, keep all their digits.
         """
         # The largest itself, its imaginary part too: then that of a right answer cancels exactly.
-        shifted = outputs - _largest(outputs)[..., None]
-        right = xp.vecdot(targets, shifted)
+        largest = _largest(outputs)
+        shifted = outputs - largest[..., None]
+        right = xp.vecdot(targets, outputs) - largest  # what is shifted may be -inf, and 0 of that a NaN
         exponentials, wrong = xp.exp(shifted), 1 - targets
         rest = xp.vecdot(wrong, exponentials)
         # Σ exp z - 1, at least 0. Either the right class has the largest logit, and 0 is added to the rest,

@@ -25,7 +25,7 @@ def provenance(seed: int, folder: Path) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "seed": seed,
-        "argv": sys.argv,
+        "argv": [os.fsencode(each).decode(errors="backslashreplace") for each in sys.argv],
         "versions": library_versions(),
         "machine": {
             "system": platform.platform(),

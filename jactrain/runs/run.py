@@ -10,7 +10,7 @@ from jactrain.config.files import load_document, located
 from jactrain.config.models import Config
 from jactrain.config.noting import located_at
 from jactrain.config.resolved import resolved, resolved_yaml
-from jactrain.files import write_bytes, write_text
+from jactrain.files import require_unicode, write_bytes, write_text
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.lock import locked
 from jactrain.runs.provenance import provenance
@@ -46,6 +46,7 @@ def run(
     DivergedError and KeyboardInterrupt after the folder was brought to a readable end. In the main thread,
     SIGINT and SIGTERM let the step end first; the second of them does not wait.
     """
+    require_unicode(Path(runs) if folder is None else folder)
     if not isinstance(config, Config):
         config, document = load_document(config)
         with located(document):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, Literal, Self
 
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
-from jactrain.registry import Options
+from jactrain.config.yaml import dotted
+from jactrain.errors import KeyPath
+from jactrain.registry import Options, PlacedValueError
 
 _LARGEST = 2**53  # integers up to here are exact whatever they are kept as
 
@@ -141,21 +144,35 @@ class Experiment(Options):
         for part, lists in (("grid", self.grid), ("zip", self.zip)):
             for key, values in lists.items():
                 if not values:
-                    raise ValueError(f"{part}: {key} has no values; list some, or leave the key out")
+                    raise PlacedValueError("no values; list some, or leave the key out", (part, key))
         lengths = {key: len(values) for key, values in self.zip.items()}
         if len(set(lengths.values())) > 1:
             told = ", ".join(f"{key} has {length}" for key, length in lengths.items())
-            raise ValueError(f"zip takes lists of one length, and {told}; use grid for every combination")
-        keys = [*self.set, *self.grid, *self.zip, *(self.random.over if self.random else ())]
-        twice = next((key for key in keys if keys.count(key) > 1), None)
-        if twice is not None:
-            raise ValueError(f"{twice} is given in two places; keep one of them")
-        if "seed" in keys:
-            raise ValueError("seed is given by seeds: 10, or by a list: seeds: [3, 5]")
-        if "name" in keys:
-            raise ValueError("cells have names of their own; name: at the top gives a pattern for them")
+            raise PlacedValueError(
+                f"lists are of one length here, and {told}; use grid for every combination", ("zip",)
+            )
+        over = {} if self.random is None else self.random.over
+        parts: dict[str, KeyPath] = {}
+        places: list[tuple[KeyPath, Iterable[str]]] = [
+            (("set",), self.set),
+            (("grid",), self.grid),
+            (("zip",), self.zip),
+            (("random", "over"), over),
+        ]
+        for place, keys in places:
+            for key in keys:
+                if key in parts:
+                    told = f"given in {dotted(parts[key])}, too; keep one of them"
+                    raise PlacedValueError(told, (*place, key))
+                parts[key] = place
+        if "seed" in parts:
+            told = "given by seeds: 10, or by a list: seeds: [3, 5]"
+            raise PlacedValueError(told, (*parts["seed"], "seed"))
+        if "name" in parts:
+            told = "cells have names of their own; name: at the top gives a pattern for them"
+            raise PlacedValueError(told, (*parts["name"], "name"))
         if isinstance(self.seeds, list) and (not self.seeds or min(self.seeds) < 0):
-            raise ValueError("seeds: one integer of at least 0, or more, in a list")
+            raise PlacedValueError("one integer of at least 0, or more, in a list", ("seeds",))
         if self.search is not None:
             if self.random is None or self.grid or self.zip or self.random.count is not None:
                 raise ValueError(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import numpy as np
 from jactrain.config.build import check
 from jactrain.config.files import located
 from jactrain.errors import ConfigurationError, UnsupportedError, UsageError
+from jactrain.files import reachable
 from jactrain.sweeps.cells import Cell, Sweep
 from jactrain.sweeps.folder import Status, SweepFolder
 from jactrain.sweeps.manner import Manner
@@ -39,6 +42,8 @@ def opened(journal: str, name: str, after: int, options: Optuna | None = None) -
             "search: optuna needs Optuna, which is not installed: pip install 'jactrain[optuna]'"
         ) from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if options is not None:
+        _cut_to_whole_lines(Path(journal))
     storage = JournalStorage(JournalFileBackend(journal))
     pruner = optuna.pruners.MedianPruner(n_warmup_steps=after)
     if options is None:
@@ -57,6 +62,32 @@ def _sampler(seed: int, number: int) -> Any:
     from optuna.samplers import TPESampler
 
     return TPESampler(seed=int(np.random.SeedSequence([seed, number]).generate_state(1)[0]))
+
+
+def _cut_to_whole_lines(journal: Path) -> None:
+    """Take a line that a full disk or a kill left unfinished from the journal's end.
+
+    Raises UsageError where another line is none that a search writes.
+    """
+    if not journal.is_file():
+        return
+    with reachable(journal):
+        *lines, unfinished = journal.read_bytes().split(b"\n")
+        for number, line in enumerate(lines, 1):
+            if not _is_entry(line):
+                raise UsageError(
+                    f"line {number} of {journal} is none that a search writes; remove the file, and the "
+                    "search begins anew, with what trials of the same settings came to"
+                )
+        if unfinished:
+            os.truncate(journal, journal.stat().st_size - len(unfinished))
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 class Searched(Source):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
@@ -45,7 +46,8 @@ class Source(ABC):
 
 def task_of(cell: Cell, folder: SweepFolder, trial: Trial | None = None) -> CellTask:
     """Return what a worker is given to train `cell`, in its place within the experiment's `folder`."""
-    return CellTask(cell.name, resolved(cell.config), str(folder.run(cell.name).path.resolve()), trial=trial)
+    place = os.path.realpath(folder.run(cell.name).path)  # which takes links in a circle; resolve() does not
+    return CellTask(cell.name, resolved(cell.config), place, trial=trial)
 
 
 def taken_up(directory: RunDirectory, manner: Manner) -> Status:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jactrain.errors import OtherVersionError, UsageError
+from jactrain.files import require_unicode
 from jactrain.runs.interruption import Interruption
 from jactrain.sweeps.cells import Sweep
 from jactrain.sweeps.folder import Status, SweepFolder
@@ -109,6 +110,7 @@ def train_sweep(
 ) -> SweepResult:
     """Train the cells of a sweep that was read, as `sweep` does."""
     listener = listener or SweepListener()
+    require_unicode(runs)
     folder = SweepFolder(runs / read.name)
     with workers() as engine, folder.locked():
         if read.experiment.search is not None:

@@ -1,3 +1,5 @@
+from functools import partial
+
 import laws
 import numpy as np
 import pytest
@@ -63,6 +65,23 @@ def test_rules_traced_by_jax_give_numpys_results(kind, jax64, quick_jit):
     for point, results in zip(points, traced, strict=True):
         for product, expected in _everything(np, point, _given(point)).items():
             laws.require(point.case, "NumPy = JAX", product, map_tree(np.asarray, results[product]), expected)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_nan_passes_compiled_rules_where_it_passes_numpys(kind, jax64):
+    """So that both engines see a divergence at the same step: compilers may drop what is multiplied by 0."""
+    for case in (case for case in LAYER_CASES if case.layer.kind == kind):
+        point = laws.point_of(case, np.float64, vectors=1)
+        lost = np.full_like(point.x_dot, np.nan), np.full_like(point.y_bar, np.nan)
+        given = point.params, point.x, point.noise, *lost
+        traced = jax64.jit(partial(_pushed_and_pulled, jax64.numpy, point.layer))(*given)
+        for own, compiled in zip(_pushed_and_pulled(np, point.layer, *given), traced, strict=True):
+            assert np.array_equal(np.isnan(compiled), np.isnan(own)), case.name
+
+
+def _pushed_and_pulled(xp, layer, params, x, noise, x_dot, y_bar):
+    _, residual = layer.forward(xp, params, x, noise)
+    return layer.jvp(xp, params, residual, x_dot), layer.vjp(xp, params, residual, y_bar)
 
 
 def _given(point):

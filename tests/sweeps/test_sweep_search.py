@@ -176,6 +176,28 @@ def test_settings_that_do_not_go_together_are_drawn_anew(tmp_path: Path) -> None
     assert trained(tmp_path / "e.yaml").outcomes == []
 
 
+@pytest.mark.parametrize("cut", [1, 5, 40])
+def test_a_search_whose_journal_ends_within_a_line_goes_on(tmp_path: Path, cut: int) -> None:
+    trained(search(tmp_path, trials=2))
+    journal = tmp_path / "runs" / "e" / "journal.log"
+    journal.write_bytes(journal.read_bytes()[:-cut])
+    result = trained(search(tmp_path, trials=4), manner=Manner(update=True))
+    assert result.is_complete
+    assert len(result.rows) == 4
+
+
+@pytest.mark.parametrize("line", ["null", "rubbish", "[1]"])
+def test_a_journal_with_other_lines_is_refused(tmp_path: Path, line: str) -> None:
+    path = search(tmp_path, trials=2)
+    trained(path)
+    journal = tmp_path / "runs" / "e" / "journal.log"
+    journal.write_text(f"{journal.read_text()}{line}\n")
+    with pytest.raises(UsageError, match=r"line \d+ of .*journal.log is none that a search writes; remove"):
+        trained(path)
+    journal.unlink()
+    assert trained(path).is_complete
+
+
 def test_a_killed_search_on_two_workers_goes_on(tmp_path: Path) -> None:
     base = with_training(epochs=60)
     path, runs = search(tmp_path, trials=8, base=base, pruning=True), tmp_path / "runs" / "e"
