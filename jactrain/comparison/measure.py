@@ -62,40 +62,29 @@ def measure_side_by_side(
     others.
     """
     with _threads_of(objective, batch):
-        return _side_by_side(modes, objective, parameters, batch, rng_factory, budget_seconds)
-
-
-def _side_by_side(
-    modes: Sequence[Mode],
-    objective: Objective,
-    parameters: Array,
-    batch: Batch,
-    rng_factory: GeneratorFactory,
-    budget_seconds: float,
-) -> list[Measured | NotMeasured]:
-    found: dict[int, Measured | NotMeasured] = {}
-    waiting: dict[int, Stopwatch] = {}
-    for index, mode in enumerate(modes):
-        plan = None
-        try:
-            plan = mode.prepare(objective, batch.examples, parameters.dtype)
-            predicted = predicted_seconds(plan, measured_rate(plan, parameters, batch, rng_factory()))
-            if predicted > budget_seconds:
-                reason = too_long("a gradient", predicted, budget_seconds)
-                found[index] = NotMeasured(Verdict.SKIPPED, reason, plan, predicted)
-                continue
-            waiting[index] = Stopwatch(plan, predicted, parameters, batch, rng_factory, budget_seconds)
-        except Exception as error:  # a mode from elsewhere may raise anything
-            found[index] = NotMeasured(verdict_on(error), reason_of(error), plan)
-    while waiting:
-        for index, stopwatch in list(waiting.items()):
+        found: dict[int, Measured | NotMeasured] = {}
+        waiting: dict[int, Stopwatch] = {}
+        for index, mode in enumerate(modes):
+            plan = None
             try:
-                stopwatch.repeat()
-            except Exception as error:  # as above
-                found[index] = NotMeasured(verdict_on(error), reason_of(error), stopwatch.plan)
-                del waiting[index]
-                continue
-            if stopwatch.done:
-                found[index] = stopwatch.measured()
-                del waiting[index]
-    return [found[index] for index in range(len(modes))]
+                plan = mode.prepare(objective, batch.examples, parameters.dtype)
+                predicted = predicted_seconds(plan, measured_rate(plan, parameters, batch, rng_factory()))
+                if predicted > budget_seconds:
+                    reason = too_long("a gradient", predicted, budget_seconds)
+                    found[index] = NotMeasured(Verdict.SKIPPED, reason, plan, predicted)
+                    continue
+                waiting[index] = Stopwatch(plan, predicted, parameters, batch, rng_factory, budget_seconds)
+            except Exception as error:  # a mode from elsewhere may raise anything
+                found[index] = NotMeasured(verdict_on(error), reason_of(error), plan)
+        while waiting:
+            for index, stopwatch in list(waiting.items()):
+                try:
+                    stopwatch.repeat()
+                except Exception as error:  # as above
+                    found[index] = NotMeasured(verdict_on(error), reason_of(error), stopwatch.plan)
+                    del waiting[index]
+                    continue
+                if stopwatch.done:
+                    found[index] = stopwatch.measured()
+                    del waiting[index]
+        return [found[index] for index in range(len(modes))]
