@@ -46,15 +46,16 @@ class CrossEntropy(Loss):
         return np.eye(outputs)[labels]
 
     def forward(self, xp: Namespace, outputs: Array, targets: Array) -> tuple[Array, Residual]:
-        """Return `log Σ exp z - z·t`, shifted by the largest logit so that nothing overflows.
+        """Return `log Σ exp z - z·t`, shifted by the largest logit so that no exponential overflows.
+
+        A logit that is further below than numbers go, by then of a training that has diverged, gives a NaN.
 
         The right class is kept out of the sum: `log(1 + rest)`, not the logarithm of a number near one,
         so that small losses, and the slopes `-rest / total` of right answers, keep all their digits.
         """
         # The largest itself, its imaginary part too: then that of a right answer cancels exactly.
-        largest = _largest(outputs)
-        shifted = outputs - largest[..., None]
-        right = xp.vecdot(targets, outputs) - largest  # what is shifted may be -inf, and 0 of that a NaN
+        shifted = outputs - _largest(outputs)[..., None]
+        right = xp.vecdot(targets, shifted)
         exponentials, wrong = xp.exp(shifted), 1 - targets
         rest = xp.vecdot(wrong, exponentials)
         # Σ exp z - 1, at least 0. Either the right class has the largest logit, and 0 is added to the rest,

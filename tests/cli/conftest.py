@@ -72,6 +72,18 @@ def jactrain() -> Jactrain:
     return call
 
 
+@pytest.fixture(autouse=True)
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what plug-ins of a test register: other tests take what is registered for all that there is."""
+    from jactrain.layers import layers
+    from jactrain.losses import losses
+    from jactrain.modes import modes
+
+    for registry in (layers, losses, modes):
+        registry.names()  # have its own kinds found first
+        monkeypatch.setattr(registry, "_kinds", dict(registry._kinds))
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return an empty folder, which is the current one, so that runs would be written into it."""
@@ -97,9 +109,7 @@ def toy(folder: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def plug_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Write a module with a layer that lacks vjp, and return its name; what it registers is forgotten."""
-    from jactrain.layers import layers
-
+    """Write a module with a layer that lacks vjp, and return its name."""
     (folder / "one_way_plug_in.py").write_text(
         "from jactrain.extend import Cost, Layer, layers, size_of\n"
         '@layers.register("one_way")\n'
@@ -112,7 +122,6 @@ def plug_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         "    def jvp(self, xp, params, residual, x_dot):\n"
         "        return 2 * x_dot\n"
     )
-    monkeypatch.setattr(layers, "_kinds", dict(layers._kinds))
     monkeypatch.setattr(sys, "path", [*sys.path])
     yield "one_way_plug_in"
     sys.modules.pop("one_way_plug_in", None)
