@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
 
 from jactrain.arrays import Array, Namespace
 from jactrain.data.base import Classification, Task
 from jactrain.errors import DataError
 from jactrain.losses.base import Loss, LossCost, losses
-
-# What slopes need: `(K, N, m)` exponentials, one-hot targets and their opposite, and `(K, N)` the sum of the
-# exponentials of wrong classes, and of all.
-Residual: TypeAlias = tuple[Array, Array, Array, Array, Array]
 
 
 @losses.register("cross_entropy")
@@ -45,7 +39,9 @@ class CrossEntropy(Loss):
             )
         return np.eye(outputs)[labels]
 
-    def forward(self, xp: Namespace, outputs: Array, targets: Array) -> tuple[Array, Residual]:
+    def forward(
+        self, xp: Namespace, outputs: Array, targets: Array
+    ) -> tuple[Array, tuple[Array, Array, Array, Array]]:
         """Return `log Σ exp z - z·t`, shifted by the largest logit so that no exponential overflows.
 
         A logit that is further below than numbers go, by then of a training that has diverged, gives a NaN.
@@ -56,17 +52,17 @@ class CrossEntropy(Loss):
         # The largest itself, its imaginary part too: then that of a right answer cancels exactly.
         shifted = outputs - _largest(outputs)[..., None]
         right = xp.vecdot(targets, shifted)
-        exponentials, wrong = xp.exp(shifted), 1 - targets
-        rest = xp.vecdot(wrong, exponentials)
+        exponentials = xp.exp(shifted)
+        rest = xp.vecdot(1 - targets, exponentials)
         # Σ exp z - 1, at least 0. Either the right class has the largest logit, and 0 is added to the rest,
         # as exp(0) is 1 exactly; or the rest is at least 1. So `expm1`, which is slower, saves no digits.
         above_one = rest + (xp.exp(right) - 1)
-        return xp.log1p(above_one) - right, (exponentials, targets, wrong, rest, 1 + above_one)
+        return xp.log1p(above_one) - right, (exponentials, rest, 1 + above_one, targets)
 
-    def slope(self, xp: Namespace, residual: Residual) -> Array:
+    def slope(self, xp: Namespace, residual: tuple[Array, Array, Array, Array]) -> Array:
         """Return softmax minus target."""
-        exponentials, targets, wrong, rest, total = residual
-        return (exponentials * wrong - targets * rest[..., None]) / total[..., None]
+        exponentials, rest, total, targets = residual
+        return xp.where(targets > 0, -rest[..., None], exponentials) / total[..., None]
 
     def cost(self, outputs: int) -> LossCost:
         """Return exponential and two products an output and two functions a row; one product a vector."""
