@@ -185,3 +185,20 @@ def test_a_jacobian_shows_its_shape_and_order():
     made = operator(case, "inputs", "reverse")
     shape = " × ".join(map(str, made.shape))
     assert repr(made) == f"<InputsJacobian {shape}, float64, by reverse: {made.brackets}>"
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "said"),
+    [
+        ({"wrt": "weights"}, UsageError, "wrt is 'parameters' or 'inputs', not 'weights'"),
+        ({"mode": "backward"}, UsageError, "mode is 'reverse', 'forward', 'mixed' or 'auto', not 'backward'"),
+        ({"parameters": np.zeros(3, int)}, ShapeError, "parameters are float32 or float64, not int64"),
+        ({"parameters": np.zeros(3)}, ShapeError, r"the network has \d+ parameters; they came as \(3,\)"),
+        ({"x": np.zeros((2, 99))}, ShapeError, "99"),
+    ],
+)
+def test_what_no_jacobian_is_of_is_refused(changes, error, said):
+    case = NETWORKS[0]
+    given = {"parameters": case.parameters(np.float64), "x": case.batch(np.float64).x, **changes}
+    with pytest.raises(error, match=said):
+        jacobian(case.objective().network, **given)
