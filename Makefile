@@ -36,7 +36,8 @@ mutate: .venv/.quality  ## change the code in every small way, and see whether i
 # Less of what only repeats (random networks), and nothing that is timed or has no room for files: counting
 # makes it slow, and writes files.
 coverage: .venv/.quality browser  ## the share of lines and branches that the tests run through
-	JACTRAIN_NETWORKS=100 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal -k "not predicted_within and not mutated_configuration and not without_room" --cov --cov-report=term:skip-covered
+	JACTRAIN_NETWORKS=100 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal -k "not predicted_within and not mutated_configuration and not without_room" --cov --cov-report=term:skip-covered --cov-report=json:.coverage.json
+	@$(BIN)/python -c 'import json; t = json.load(open(".coverage.json"))["totals"]; print("lines %.1f %%, branches %.1f %%" % (t["percent_statements_covered"], t["percent_branches_covered"]))'
 
 check: .venv/.developing  ## style, docstrings, types, and the direction of imports
 	$(BIN)/ruff check .
