@@ -74,7 +74,7 @@ GROWTHS = (
     Growth(
         "finite_difference",
         "width",
-        (416, 500, 590),
+        (590, 696, 820),
         4,
         depth=3,
         batch=1,
