@@ -11,6 +11,7 @@
     │   ├── OptionError            an option of a mode that does not fit the network or the batch
     │   │   └── MemoryBoundError   a bound on memory that cannot be kept
     │   ├── PlanError              a plan used for another signature than it was made for
+    │   ├── FileAccessError        a file that the operating system does not let be read or written
     │   └── RunError               a run folder that is missing or damaged
     │       ├── OtherVersionError  a worker whose jactrain is another than the sweep's
     │       ├── BusyError          a run that another process is training in
@@ -119,6 +120,10 @@ class MemoryBoundError(OptionError):
 
 class PlanError(UsageError):
     """A plan was used with a network, batch size or dtype other than it was prepared for."""
+
+
+class FileAccessError(UsageError):
+    """A file or folder that the operating system refuses: no room, no permission, no such place."""
 
 
 class RunError(UsageError):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from jactrain.errors import UsageError
+from jactrain.errors import FileAccessError, UsageError
 
 _LONGEST_PATH = 200
 # What the names of files and folders begin with that are not finished.
@@ -22,8 +22,8 @@ UNFINISHED = ".jactrain-"
 def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     """Let `write` fill a temporary file in the folder of `path`, then rename it to `path`.
 
-    Whatever goes wrong, `path` is what it was before, and no temporary file is left. Raises UsageError where
-    the operating system does not let it be written.
+    Whatever goes wrong, `path` is what it was before, and no temporary file is left. Raises FileAccessError
+    where the operating system does not let it be written.
     """
     with reachable(path, "written"):
         _write(path, write)
@@ -31,12 +31,12 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
 
 @contextlib.contextmanager
 def reachable(path: Path, verb: str = "reached") -> Iterator[None]:
-    """Turn an OSError about `path` into a UsageError, which says that it cannot be reached, or `verb`."""
+    """Turn an OSError about `path` into a FileAccessError that says it cannot be reached, or `verb`."""
     try:
         yield
     except OSError as error:
         shown = str(path) if len(str(path)) <= _LONGEST_PATH else f"{str(path)[:_LONGEST_PATH]}…"
-        raise UsageError(
+        raise FileAccessError(
             f"{shown} cannot be {verb}: {error.strerror or error}; choose another place, or look at its "
             "permissions and its disk"
         ) from None
@@ -94,7 +94,7 @@ class LineFile:
     def __init__(self, path: Path, size: int = 0) -> None:
         """Open the file at `path`, cut to its first `size` bytes, to whole lines if there are fewer.
 
-        Raises UsageError where that is not possible.
+        Raises FileAccessError where that is not possible.
         """
         self._path = path
         with reachable(path, "written"):
@@ -108,7 +108,7 @@ class LineFile:
         self.size = self._synced = size
 
     def append(self, line: str) -> None:
-        """Write `line` and its end; UsageError where it does not fit."""
+        """Write `line` and its end; FileAccessError where it does not fit."""
         data = line.encode() + b"\n"
         with reachable(self._path, "written"):
             try:

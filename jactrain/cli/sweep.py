@@ -230,7 +230,8 @@ def _show(result: SweepResult) -> None:
     counts = {status: result.count(status) for status in Status}
     told = ", ".join(f"{count:,} {status.value}" for status, count in counts.items() if count)
     typer.echo(f"{len(result.rows):,} cells: {told}")
-    failed = [row for row in result.rows if row["status"] in ("diverged", "failed", "killed")]
+    as_wanted = {"finished", "pruned"} | ({"interrupted"} if result.interrupted else set())
+    failed = [row for row in result.rows if row["reason"] and row["status"] not in as_wanted]
     if failed:
         table = Table(box=None, pad_edge=False)
         for heading in ("cell", "status", "why"):

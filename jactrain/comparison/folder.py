@@ -20,7 +20,7 @@ def new_folder(base: Path, name: str, figures: Path | None = None) -> Iterator[P
     """Make a new folder below `base`, and `figures`, and give the first.
 
     Whatever ends the block before comparison.json is in it, Ctrl-C included, what was made is removed again.
-    Raises RunError or UsageError for a folder that cannot be made or written into.
+    Raises FileAccessError for a folder that cannot be made or written into.
     """
     made = [*_missing(base), *(_missing(figures) if figures else ())]
     folder = None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jactrain.errors import RunError
+from jactrain.errors import FileAccessError, RunError
 from jactrain.files import UNFINISHED, reachable, sync_folder
 
 
@@ -26,7 +26,7 @@ class RunDirectory:
     def create(
         cls, base: Path, name: str, fill: Callable[[RunDirectory], None] = lambda _: None
     ) -> RunDirectory:
-        """Make a new folder below `base` with what `fill` writes; RunError if that is not possible.
+        """Make a new folder below `base` with what `fill` writes; FileAccessError if that is not possible.
 
         It appears under its name with all of that in it, or not at all. The four hexadecimal digits keep two
         runs of one second apart.
@@ -41,7 +41,7 @@ class RunDirectory:
 
     @classmethod
     def create_at(cls, path: Path, fill: Callable[[RunDirectory], None]) -> RunDirectory:
-        """Make the new folder `path`, as `create`; RunError where there is something already."""
+        """Make the new folder `path`, as `create` does; RunError where there is something already."""
         with _unfinished(path.parent, fill) as unfinished:
             if os.path.lexists(path):
                 raise RunError(f"{path} is there already; resume it, or choose another place")
@@ -118,7 +118,7 @@ def _unfinished(base: Path, fill: Callable[[RunDirectory], None]) -> Iterator[Pa
         base.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=base))
     except OSError as error:
-        raise RunError(
+        raise FileAccessError(
             f"a folder in {base} cannot be made: {'it is a file' if base.is_file() else error.strerror}; "
             "choose another place with --runs"
         ) from None

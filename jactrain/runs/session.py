@@ -17,7 +17,7 @@ import numpy as np
 
 from jactrain.agreement.monitor import Measurement
 from jactrain.arrays import Array
-from jactrain.errors import DivergedError, PrunedError, UsageError
+from jactrain.errors import DivergedError, FileAccessError, PrunedError, UsageError
 from jactrain.files import as_json, write_text
 from jactrain.runs.checkpoints import Keeper, newest_whole
 from jactrain.runs.directory import RunDirectory
@@ -241,6 +241,8 @@ def _ending_of(error: BaseException) -> tuple[str, str]:
         return "pruned", str(error)
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", "interrupted by the user"
+    if isinstance(error, FileAccessError):  # whatever was in the way may be gone by the next time
+        return "interrupted", str(error)
     return "failed", "".join(traceback.format_exception_only(error)).strip()
 
 

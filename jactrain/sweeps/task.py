@@ -17,7 +17,14 @@ from threadpoolctl import threadpool_limits
 import jactrain
 from jactrain.config.models import Config
 from jactrain.config.resolved import as_yaml, resolved_yaml
-from jactrain.errors import BusyError, CheckpointError, OtherVersionError, PrunedError, UsageError
+from jactrain.errors import (
+    BusyError,
+    CheckpointError,
+    FileAccessError,
+    OtherVersionError,
+    PrunedError,
+    UsageError,
+)
 from jactrain.files import write_text
 from jactrain.plugins import load_plugins
 from jactrain.runs.checkpoints import checkpoints_of
@@ -206,9 +213,11 @@ def _outcome(cell: CellTask, error: BaseException | None) -> Outcome:
     directory = RunDirectory(Path(cell.folder))
     if isinstance(error, BusyError):
         return Outcome(cell.name, Status.TRAINED_NOW, str(error))
-    if isinstance(error, KeyboardInterrupt) and not directory.path.exists():
-        return Outcome(cell.name, Status.NOT_BEGUN)
     if error is not None and not directory.path.exists():
+        if isinstance(error, KeyboardInterrupt):
+            return Outcome(cell.name, Status.NOT_BEGUN)
+        if isinstance(error, FileAccessError):
+            return Outcome(cell.name, Status.NOT_BEGUN, str(error))
         _record_failure(cell, directory, error)
     found = standing(directory)
     if error is not None and found.status is Status.FINISHED:  # it could not be trained on

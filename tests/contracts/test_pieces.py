@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from cases import LAYER_CASES, LOSS_CASES
 
-from jactrain.layers.base import Elementwise
+from jactrain.layers.base import Elementwise, layers
 
 ELEMENTWISE = [case for case in LAYER_CASES if isinstance(case.layer, Elementwise)]
 # Kinks lie on whole tenths, with the options of the table; a slope that jumps does so by more than 0.01.
@@ -68,3 +68,14 @@ def test_what_is_within_a_layer_is_what_its_forward_runs(case):
         units = sum(pieces[0, 0].size for pieces in own if pieces is not None)
         whole = case.layer.pieces(np, params, x, noise)
         assert (0 if whole is None else whole[0, 0].size) == units
+
+
+def test_the_pieces_of_layers_within_one_stand_side_by_side():
+    """Of a stack, too, whose networks the first of them does not tell apart."""
+    block = layers.resolve({"residual": {"network": ["relu", "scale", "leaky_relu"]}})
+    x = np.array([[[-1.0, 2.0], [3.0, -4.0], [-5.0, 6.0]]])
+    name, _ = block.body.named[1]
+    pieces = block.pieces(np, {name: {"weight": np.array([[1.0, 1.0], [1.0, -1.0]])}}, x)
+    relu = [[0, 1], [1, 0], [0, 1]]
+    leaky = [[0, 1], [1, 0], [0, 1]], [[0, 0], [1, 0], [0, 0]]
+    assert pieces.tolist() == [np.hstack([relu, each]).tolist() for each in leaky]

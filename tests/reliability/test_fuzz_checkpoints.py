@@ -2,29 +2,30 @@
 
 import io
 import json
-import re
 import struct
 import zipfile
 
 import numpy as np
 import pytest
-from fuzzing import (
+from damage import (
     HEADERS,
     NAMES,
     VALUES,
-    Findings,
     Trap,
     X,
     archived,
+    chance,
     contents,
+    cut,
     flipped,
     header,
     npy,
     one,
     paths,
-    times,
     with_facts,
 )
+from fuzzing import bounded, fuzzed
+from hypothesis import strategies as st
 
 from jactrain.errors import CheckpointError, RunError
 from jactrain.training.checkpoint import load
@@ -64,21 +65,22 @@ def told_of(it):
     return repr((values, sorted(numbers.items()), generators, it.record))
 
 
-def try_checkpoint(findings, number, path, data, whole=None, members=()):
-    """Load `data`, which has to fail with one of `members` in the message, or hold what `whole` tells."""
+def try_checkpoint(path, data, whole, members=("",), what=""):
+    """Load `data`; return whether it holds what `whole` tells; if not, it is refused, for one of `members`.
+
+    `what` was done to it.
+    """
     path.write_bytes(data)
-    it, error = findings.trial(number, data, lambda: load(path))
-    if it is not None and (whole is None or told_of(it) != whole):
-        findings.note("is loaded with other data than were written", number, data)
-    if error is None:
-        return
-    if not isinstance(error, CheckpointError):
-        findings.note(f"{type(error).__name__} instead of a CheckpointError", number, data)
-    if str(path) not in str(error):
-        findings.note("does not name the file", number, data)
-    if members and not any(member.removesuffix(".npy") in str(error) for member in members):
-        message = re.sub(r"\d+", "#", str(error).replace(str(path), "…")[:90])
-        findings.note(f"does not name the member that is damaged: {message}", number, data)
+    it, error = bounded(lambda: load(path))
+    if it is not None:
+        assert whole is not None, f"{what} is loaded"
+        assert told_of(it) == whole, f"{what} is loaded with other data than were written"
+        return True
+    told = str(error)
+    assert isinstance(error, CheckpointError), f"{what}: {error!r} instead of a CheckpointError"
+    assert str(path) in told, f"{what}: {told}"
+    assert any(member.removesuffix(".npy") in told for member in members), f"{what}: {told}"
+    return False
 
 
 def whole_of(path, data):
@@ -87,7 +89,7 @@ def whole_of(path, data):
 
 
 def test_every_member_of_a_checkpoint_is_needed_as_it_was_written(checkpoint, tmp_path):
-    findings, path = Findings(), tmp_path / "step-7.npz"
+    path = tmp_path / "step-7.npz"
     members, places, whole = contents(checkpoint), extents(checkpoint), whole_of(path, checkpoint)
     assert {"facts.npy", "digest.npy", "parameters.npy", "order.npy", "best_parameters.npy"} < set(members)
     assert any(name.startswith("optimizer/") for name in members)
@@ -98,10 +100,10 @@ def test_every_member_of_a_checkpoint_is_needed_as_it_was_written(checkpoint, tm
 
         def try_changed(what, content, name=name, one_of=one_of):
             changed = archived({**members, name: content}.items())
-            try_checkpoint(findings, f"{name} {what}", path, changed, whole, members=one_of)
+            try_checkpoint(path, changed, whole, one_of, f"{name} {what}")
 
         without = [(other, content) for other, content in members.items() if other != name]
-        try_checkpoint(findings, f"{name} dropped", path, archived(without), members=(name,))
+        try_checkpoint(path, archived(without), None, (name,), f"{name} dropped")
         for at in {0, 1, 6, 10, len(content) - 1, *map(int, rng.integers(0, len(content), 10))}:
             try_changed(f"cut at {at}", content[:at])
         for other in ("<f4", "<f8", ">f8", "<i8", "|u1", "<U5", "|S3"):
@@ -120,93 +122,84 @@ def test_every_member_of_a_checkpoint_is_needed_as_it_was_written(checkpoint, tm
         for text in HEADERS:
             try_changed(f"with the header {text[:60]}", header(text.encode("latin1")))
         renamed = [(other if other != name else "x" + name, content) for other, content in members.items()]
-        try_checkpoint(findings, f"{name} renamed", path, archived(renamed), members=(name,))
+        try_checkpoint(path, archived(renamed), None, (name,), f"{name} renamed")
         start, stop = places[name]
         for at in (start, (start + stop) // 2, stop):
-            try_checkpoint(findings, f"the file cut in {name}", path, checkpoint[:at])
+            try_checkpoint(path, checkpoint[:at], None, what=f"the file cut in {name}")
         for at in {start, stop - 1, *map(int, rng.integers(start, stop, 30))}:
             changed = bytearray(checkpoint)
             changed[at] ^= 1 << int(rng.integers(8))
-            try_checkpoint(findings, f"{name} bit at {at - start}", path, bytes(changed), members=(name,))
+            try_checkpoint(path, bytes(changed), None, (name,), f"{name} bit at {at - start}")
     assert not (tmp_path / "unpickled").exists()
-    findings.settle()
 
 
 def test_a_checkpoint_with_more_or_exchanged_members_is_refused(checkpoint, tmp_path):
-    findings, path = Findings(), tmp_path / "step-7.npz"
+    path = tmp_path / "step-7.npz"
     members, whole = contents(checkpoint), whole_of(path, checkpoint)
     for extra in ("more.npy", "optimizer/more.npy", "notes.txt", "parameters", "\x1b[31m.npy"):
-        try_checkpoint(findings, f"with {extra}", path, archived({**members, extra: npy(X)}.items()), whole)
+        more = archived({**members, extra: npy(X)}.items())
+        try_checkpoint(path, more, whole, what=f"with {extra}")
     names = list(members)
     for first in names:
         for second in names:
             if first < second:
                 exchanged = {**members, first: members[second], second: members[first]}
-                try_checkpoint(
-                    findings, f"{first} and {second} exchanged", path, archived(exchanged.items()), whole
-                )
-    findings.settle()
+                what = f"{first} and {second} exchanged"
+                try_checkpoint(path, archived(exchanged.items()), whole, what=what)
+
+
+@st.composite
+def changed_bytes(draw, data):
+    """Return `data` with bits flipped, an end cut off, bytes more, or zeros in their place."""
+    sort, at = draw(st.integers(0, 4)), draw(st.integers(0, len(data) - 1))
+    if sort <= 1:
+        return flipped(draw, data)
+    if sort == 2:
+        return cut(draw, data)
+    if sort == 3:
+        return data[:at] + draw(st.binary(min_size=1, max_size=8)) + data[at:]
+    stop = at + draw(st.integers(1, 5000))
+    return data[:at] + b"\0" * len(data[at:stop]) + data[stop:]
+
+
+@st.composite
+def changed_facts(draw, told):
+    """Return the JSON text `told` with a value or a name changed, or a few bits."""
+    if chance(draw, 15):
+        return flipped(draw, told, 3)
+    facts = json.loads(told)
+    *steps, key = one(draw, paths(facts)[1:])
+    node = facts
+    for step in steps:
+        node = node[step]
+    if chance(draw, 20):
+        del node[key]
+    elif isinstance(node, dict) and chance(draw, 15):
+        node[one(draw, NAMES)] = node.pop(key)
+    else:
+        node[key] = one(draw, (*VALUES, "<", ["a"], {"state": 1}, {"a": "b"}, "\x1b[31m"))
+    return json.dumps(facts).encode()
 
 
 def test_random_changes_of_a_checkpoint_are_refused_or_do_not_matter(checkpoint, tmp_path):
-    findings, path = Findings(), tmp_path / "step-7.npz"
+    path = tmp_path / "step-7.npz"
     whole = whole_of(path, checkpoint)
-    for number in times(2000):
-        rng = np.random.default_rng([7, number])
-        sort, at = rng.integers(5), int(rng.integers(len(checkpoint)))
-        if sort <= 1:
-            data = flipped(rng, checkpoint)
-        elif sort == 2:
-            data = checkpoint[:at]
-        elif sort == 3:
-            data = checkpoint[:at] + rng.bytes(int(rng.integers(1, 9))) + checkpoint[at:]
-        else:
-            stop = at + int(rng.integers(1, 5000))
-            data = checkpoint[:at] + b"\0" * len(checkpoint[at:stop]) + checkpoint[stop:]
-        try_checkpoint(findings, number, path, data, whole)
-    findings.settle()
+    fuzzed(2000, changed_bytes(checkpoint), lambda data: try_checkpoint(path, data, whole))
 
 
 def test_facts_of_any_sort_are_refused_even_with_their_digest(checkpoint, tmp_path):
     """Nobody's rotten disk writes these, but a later or another program may."""
-    findings, path = Findings(), tmp_path / "step-7.npz"
-    members = contents(checkpoint)
+    path, members = tmp_path / "step-7.npz", contents(checkpoint)
     told = np.load(io.BytesIO(members["facts.npy"])).tobytes()
-    values = (*VALUES, "<", ["a"], {"state": 1}, {"a": "b"}, "\x1b[31m")
-    for number in times(2000):
-        rng = np.random.default_rng([8, number])
-        facts = json.loads(told)
-        if rng.random() < 0.15:
-            changed = flipped(rng, told, 3)
-        else:
-            *steps, key = one(rng, paths(facts)[1:])
-            node = facts
-            for step in steps:
-                node = node[step]
-            if rng.random() < 0.2:
-                del node[key]
-            elif rng.random() < 0.15 and isinstance(node, dict):
-                node[one(rng, NAMES)] = node.pop(key)
-            else:
-                node[key] = one(rng, values)
-            changed = json.dumps(facts).encode()
-        path.write_bytes(with_facts(members, changed))
-        _, error = findings.trial(number, changed, lambda: load(path))
-        if error is not None and not isinstance(error, RunError):  # of another format, or damaged
-            findings.note(f"{type(error).__name__} instead of a RunError", number, changed)
-        if error is not None and str(path) not in str(error):
-            findings.note(f"does not name the file: {error}", number, changed)
-    for told in (
-        b"",
-        b"[]",
-        b"null",
-        b"[" * 200_000,
-        b"9" * 5000,
-        b'{"format": 1' + b"9" * 5000 + b"}",
-        b"\xff",
-        b"NaN",
-    ):
-        path.write_bytes(with_facts(members, told))
-        _, error = findings.trial("written out", told, lambda: load(path))
-        assert isinstance(error, CheckpointError), told[:50]
-    findings.settle()
+
+    def refusal(facts):
+        path.write_bytes(with_facts(members, facts))
+        _, error = bounded(lambda: load(path))
+        assert error is None or isinstance(error, RunError), error  # of another format, or damaged
+        assert error is None or str(path) in str(error)
+        return error
+
+    fuzzed(2000, changed_facts(told), refusal)
+    endless = b'{"format": 1' + b"9" * 5000 + b"}"
+    for facts in (b"", b"[]", b"null", b"[" * 200_000, b"9" * 5000, endless, b"\xff", b"NaN"):
+        assert isinstance(refusal(facts), CheckpointError), facts[:50]

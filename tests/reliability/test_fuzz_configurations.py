@@ -4,22 +4,10 @@ import copy
 import json
 import re
 
-import numpy as np
 import pytest
-from fuzzing import (
-    FOLDER,
-    NAMES,
-    SEEDS,
-    SMALL,
-    TREES,
-    VALUES,
-    Findings,
-    clean,
-    one,
-    paths,
-    times,
-    try_configuration,
-)
+from damage import NAMES, VALUES, chance, flipped, one, paths, sized
+from fuzzing import FOLDER, SEEDS, SMALL, TREES, bounded, clean, fuzzed, try_configuration
+from hypothesis import strategies as st
 
 from jactrain.config.build import check
 from jactrain.config.files import load_document, located
@@ -32,26 +20,8 @@ pytestmark = pytest.mark.usefixtures("apart")
 TOKENS = (
     *("-:{}[],#&*!|>'%@`?~<=\\\n\t\r" + '"'),
     *("- ", ": ", "\n  ", "\n    - ", "---\n", "...\n", "<<: ", "&a ", "*a", "!!str ", "!x ", "%YAML 9.9\n"),
-    *(
-        "!!python/object/apply:os.system [ls]",
-        "!!python/name:os.system",
-        "!!binary aGk=",
-        "!!float 1",
-        "&a [*a]",
-    ),
-    *(
-        "\0",
-        "\x1b[31m",
-        "\x9b31m",
-        "\x07",
-        "\x7f",
-        "\ufeff",
-        "\u2028",
-        "\x85",
-        "\u202e",
-        "\u0301",
-        "\U0001f600",
-    ),
+    *("!!python/object/apply:os.system [ls]", "!!python/name:os.system", "!!binary aGk=", "!!float 1"),
+    *("\0", "\x1b[31m", "\x9b31m", "\x07", "\x7f", "\ufeff", "\u2028", "\x85", "\u202e", "\u0301"),
     *('"\\e[2J"', '"\\x9b"', '"\\0"', '"\\ud800"', '"\\U00110000"', '"\\u202e"', "\U0001d7d9", "Ⅷ", "٣"),
     *(
         "1e999",
@@ -60,148 +30,126 @@ TOKENS = (
         "-.inf",
         ".nan",
         "1e-400",
-        "0x" + "f" * 90,
-        "9" * 99,
-        "9" * 101,
         "-0",
         "0o7",
-    ),
-    *(
-        "null",
-        "true",
-        "yes",
-        "1_000",
         "0b1",
+        "1_000",
         "1:30",
         "2026-01-01",
-        "=",
-        "<<",
-        "[" * 60,
-        "{a: " * 60,
-        "- " * 60,
     ),
-    *(
-        "name",
-        "network",
-        "linear",
-        "residual: {network: [tanh]}",
-        "mode",
-        "auto",
-        "agreement",
-        "units",
-        "x" * 5000,
-    ),
+    *("null", "true", "yes", "=", "<<", "&a [*a]", "\U0001f600"),
+    *("0x" + "f" * 90, "9" * 99, "9" * 101, "[" * 60, "{a: " * 60, "- " * 60, "x" * 5000),
+    *["name", "network", "linear", "mode", "auto", "agreement", "units"],
+    "residual: {network: [tanh]}",
 )
 
 
-def random_text(rng):
+def encoded(tokens):
+    return "".join(tokens).encode("utf-8", "surrogatepass")
+
+
+def random_text(most):
     """Return bytes, few of which are a configuration or only YAML."""
-    length = int(rng.integers(0, 200) if rng.random() < 0.95 else rng.integers(0, 20_000))
-    sort = rng.integers(5)
-    if sort == 0:
-        return rng.bytes(length)
-    if sort == 1:
-        return bytes(rng.integers(32, 127, length, dtype=np.uint8))
-    if sort == 2:
-        return "".join(chr(point) for point in rng.integers(0, 0x110000, length)).encode("utf-8", "replace")
-    if sort == 3:
-        return "".join(one(rng, TOKENS) for _ in range(length // 5)).encode("utf-8", "surrogatepass")
-    keys = [one(rng, list(TREES["iris.yaml"])) for _ in range(length // 10)]
-    return "\n".join(f"{key}: {one(rng, TOKENS)}" for key in keys).encode("utf-8", "surrogatepass")
+    token, key = st.sampled_from(TOKENS), st.sampled_from(list(TREES["iris.yaml"]))
+    return st.one_of(
+        st.integers(0, most).flatmap(lambda size: st.binary(min_size=size, max_size=size)),
+        sized(st.integers(32, 126), most).map(bytes),
+        sized(st.characters(), most).map(lambda it: "".join(it).encode("utf-8", "replace")),
+        sized(token, most // 5).map(encoded),
+        sized(st.tuples(key, token).map(": ".join), most // 10).map("\n".join).map(encoded),
+    )
 
 
-def mutated_text(rng, text):
+def mutated_text(draw, text):
     """Return `text` with some of its bytes, tokens and lines changed."""
-    for _ in range(rng.integers(1, 5)):
-        sort, at = rng.integers(9), int(rng.integers(0, len(text) + 1))
+    for _ in range(draw(st.integers(1, 4))):
+        sort, at = draw(st.integers(0, 8)), draw(st.integers(0, len(text)))
         lines = text.split(b"\n")
-        line = int(rng.integers(len(lines)))
-        if sort == 0 and text:
-            at %= len(text)
-            text = text[:at] + bytes([text[at] ^ 1 << rng.integers(8)]) + text[at + 1 :]
+        line = draw(st.integers(0, len(lines) - 1))
+        if sort == 0:
+            text = text[:at]
         elif sort == 1:
-            text = text[:at] + one(rng, TOKENS).encode("utf-8", "surrogatepass") + text[at:]
+            text = text[:at] + encoded(one(draw, TOKENS)) + text[at:]
         elif sort == 2:
-            text = text[:at] + text[at + int(rng.integers(1, 30)) :]
+            text = text[:at] + text[at + draw(st.integers(1, 29)) :]
         elif sort == 3:
-            text = b"\n".join([*lines[:line], *[lines[line]] * rng.integers(2, 4), *lines[line + 1 :]])
+            text = b"\n".join([*lines[:line], *[lines[line]] * draw(st.integers(2, 3)), *lines[line + 1 :]])
         elif sort == 4:
             text = b"\n".join([*lines[:line], *lines[line + 1 :]])
         elif sort == 5:
-            indent = one(rng, (b" ", b"  ", b"\t", b"- ", b"      "))
+            indent = one(draw, (b" ", b"  ", b"\t", b"- ", b"      "))
             text = b"\n".join([*lines[:line], indent + lines[line], *lines[line + 1 :]])
         elif sort == 6:
             found = list(re.finditer(rb"(?<=[: ])[\w.]+", text))
             if found:
-                place = one(rng, found)
-                token = one(rng, TOKENS).encode("utf-8", "surrogatepass")
-                text = text[: place.start()] + token + text[place.end() :]
+                place = one(draw, found)
+                text = text[: place.start()] + encoded(one(draw, TOKENS)) + text[place.end() :]
         elif sort == 7:
-            other = int(rng.integers(len(lines)))
+            other = draw(st.integers(0, len(lines) - 1))
             lines[line], lines[other] = lines[other], lines[line]
             text = b"\n".join(lines)
         else:
-            text = text[:at]
+            text = flipped(draw, text, 1)
     return text
 
 
-def component(rng, registry, depth=0):
+def component(draw, registry, depth=0):
     """Return one of a registry's kinds as a configuration names it, with options of any value."""
-    name = one(
-        rng, [name for name in registry.names() if registry.get(name).__module__.startswith("jactrain.")]
-    )
+    kinds = [name for name in registry.names() if registry.get(name).__module__.startswith("jactrain.")]
+    name = one(draw, kinds)
     fields = list(registry.get(name).model_fields)
-    if not fields or rng.random() < 0.2:
+    if not fields or chance(draw, 20):
         return name
-    return {name: {field: option(rng, field, depth) for field in fields if rng.random() < 0.6}}
+    return {name: {field: option(draw, field, depth) for field in fields if chance(draw, 60)}}
 
 
-def option(rng, field, depth):
-    if field == "network" and depth < 3:
-        return [component(rng, REGISTRIES[0], depth + 1) for _ in range(rng.integers(1, 4))]
-    if field == "modes" and depth < 3:
-        return [component(rng, REGISTRIES[2], depth + 1) for _ in range(rng.integers(1, 4))]
-    if field == "units" and rng.random() < 0.7:
-        return int(rng.integers(1, 40))
-    return one(rng, VALUES)
+def option(draw, field, depth):
+    registry = {"network": REGISTRIES[0], "modes": REGISTRIES[2]}.get(field)
+    if registry and depth < 3:
+        return [component(draw, registry, depth + 1) for _ in range(draw(st.integers(1, 3)))]
+    if field == "units" and chance(draw, 70):
+        return draw(st.integers(1, 39))
+    return one(draw, VALUES)
 
 
-def mutated_tree(rng, tree):
+def with_component(draw, tree):
+    """Change `tree`: one of its components is another."""
+    place = {"losses": "loss", "modes": "mode", "optimizers": "optimizer", "engines": "engine"}
+    registry, network = one(draw, REGISTRIES), tree.get("network")
+    if registry.group in place:
+        tree[place[registry.group]] = component(draw, registry)
+    elif registry.group == "sources" and isinstance(tree.get("data"), dict):
+        tree["data"]["source"] = component(draw, registry)
+    elif registry.group == "layers" and isinstance(network, list):
+        network.insert(draw(st.integers(0, len(network))), component(draw, registry))
+
+
+def mutated_tree(draw, tree):
     """Return `tree` with some of its values and keys changed; most of it still fits."""
     tree = copy.deepcopy(tree)
-    for _ in range(rng.integers(1, 5)):
-        if rng.random() < 0.4 and isinstance(tree, dict):
-            registry = one(rng, REGISTRIES)
-            place = {"losses": "loss", "modes": "mode", "optimizers": "optimizer", "engines": "engine"}
-            network = tree.get("network")
-            if registry.group in place:
-                tree[place[registry.group]] = component(rng, registry)
-            elif registry.group == "sources" and isinstance(tree.get("data"), dict):
-                tree["data"]["source"] = component(rng, registry)
-            elif registry.group == "layers" and isinstance(network, list):
-                network.insert(int(rng.integers(len(network) + 1)), component(rng, registry))
+    for _ in range(draw(st.integers(1, 4))):
+        if chance(draw, 40):
+            with_component(draw, tree)
             continue
-        *path, key = one(rng, paths(tree)[1:] or [(None,)])
+        *path, key = one(draw, paths(tree)[1:] or [(None,)])
+        if key is None:
+            break
         node = tree
         for step in path:
             node = node[step]
-        if key is None:
-            continue
-        sort = rng.integers(7)
+        sort = draw(st.integers(0, 6))
         if sort <= 2:
-            node[key] = copy.deepcopy(one(rng, VALUES))
+            node[key] = copy.deepcopy(one(draw, VALUES))
         elif sort == 3:
             del node[key]
         elif sort == 4:
-            value = node[key]
-            for _ in range(rng.integers(1, 4) if rng.random() < 0.9 else 60):
-                value = [value] if rng.random() < 0.5 else {one(rng, NAMES): value}
-            node[key] = value
+            for _ in range(60 if chance(draw, 10) else draw(st.integers(1, 3))):
+                node[key] = {one(draw, NAMES): node[key]} if chance(draw, 50) else [node[key]]
         elif sort == 5 and isinstance(node, dict):
-            node[one(rng, NAMES)] = copy.deepcopy(node[key])
+            node[one(draw, NAMES)] = copy.deepcopy(node[key])
         else:
-            other = TREES[one(rng, SMALL)]
-            for step in one(rng, paths(other)):
+            other = TREES[one(draw, SMALL)]
+            for step in one(draw, paths(other)):
                 other = other[step]
             node[key] = copy.deepcopy(other)
     return tree
@@ -219,66 +167,59 @@ def emitted(value, indent=""):
     return re.sub(r'"(?:\\.|[^"\\])*"|-?Infinity|NaN', lambda it: words.get(it[0], it[0]), json.dumps(value))
 
 
-def mutated(rng):
-    name = "revolve.yaml" if rng.random() < 0.005 else one(rng, SMALL)
-    if rng.random() < 0.5:
-        return mutated_text(rng, SEEDS[name].encode())
-    return emitted(mutated_tree(rng, TREES[name])).encode()
+@st.composite
+def mutated_configurations(draw):
+    name = one(draw, SMALL) if not chance(draw, 1) else "revolve.yaml"
+    if chance(draw, 50):
+        return mutated_text(draw, SEEDS[name].encode())
+    return emitted(mutated_tree(draw, TREES[name])).encode()
+
+
+@st.composite
+def assignments(draw):
+    """Return what may come after `--set`."""
+    places = [".".join(map(str, steps)) for steps in paths(TREES["iris.yaml"])[1:]]
+    token = st.sampled_from(TOKENS)
+    key = one(draw, places) if chance(draw, 80) else "".join(draw(st.tuples(token, token, token)))
+    sort = draw(st.integers(0, 2))
+    if sort == 0:
+        value = "".join(draw(st.lists(token, max_size=3)))
+    else:
+        value = json.dumps(one(draw, VALUES) if sort == 1 else component(draw, one(draw, REGISTRIES)))
+    whole = encoded(f"{key}={value}")
+    if chance(draw, 30):
+        whole = mutated_text(draw, whole)
+    return whole.decode("utf-8", "surrogateescape")  # as Python reads the command line
 
 
 def test_random_bytes_are_refused_with_a_place(tmp_path):
-    findings = Findings()
-    for number in times(20_000):
-        data = random_text(np.random.default_rng([1, number]))
-        try_configuration(findings, number, tmp_path / "a.yaml", data)
-    findings.settle()
+    texts = random_text(200) | random_text(200) | random_text(2000)
+    fuzzed(20_000, texts, lambda data: try_configuration(tmp_path / "a.yaml", data))
 
 
-def test_a_mutated_configuration_is_valid_or_refused_with_a_place(tmp_path, record_property):
-    findings, valid = Findings(), 0
+def test_a_mutated_configuration_is_valid_or_refused_with_a_place(tmp_path):
     (tmp_path / "houses.csv").write_bytes((FOLDER / "houses.csv").read_bytes())
-    number = -1
-    for number in times(20_000):
-        data = mutated(np.random.default_rng([2, number]))
-        valid += try_configuration(findings, number, tmp_path / "a.yaml", data) is not None
-    record_property(
-        "told", f"mutated configurations: {valid} of {number + 1} valid, {findings.slowest:.2f} s"
-    )
-    findings.settle()
-    assert valid > 0.02 * (number + 1)  # the mutations are not so wild that nothing gets through
+    path = tmp_path / "a.yaml"
+    valid = fuzzed(20_000, mutated_configurations(), lambda data: try_configuration(path, data))
+    assert valid > 0.02  # the mutations are not so wild that nothing gets through
 
 
 def test_an_override_is_applied_or_refused(tmp_path):
-    findings, path = Findings(), tmp_path / "a.yaml"
+    path = tmp_path / "a.yaml"
     path.write_text(SEEDS["iris.yaml"])
-    places = [".".join(map(str, steps)) for steps in paths(TREES["iris.yaml"])[1:]]
-    for number in times(5000):
-        rng = np.random.default_rng([9, number])
-        key = one(rng, places) if rng.random() < 0.8 else "".join(one(rng, TOKENS) for _ in range(3))
-        sort = rng.integers(3)
-        if sort == 0:
-            value = "".join(one(rng, TOKENS) for _ in range(rng.integers(0, 4)))
-        elif sort == 1:
-            value = json.dumps(one(rng, VALUES))
-        else:
-            value = json.dumps(component(rng, one(rng, REGISTRIES)))
-        assignment = f"{key}={value}"
-        if rng.random() < 0.3:
-            assignment = mutated_text(rng, assignment.encode("utf-8", "surrogatepass"))
-            assignment = assignment.decode("utf-8", "surrogateescape")  # as Python reads the command line
-        data = assignment.encode("utf-8", "surrogatepass")
 
-        def overridden(assignment=assignment):
-            config, document = load_document(path, [assignment])
-            with located(document):
-                return check(config)
+    def overridden(assignment):
+        config, document = load_document(path, [assignment])
+        with located(document):
+            check(config)
 
-        _, error = findings.trial(number, data, overridden)
-        if error is not None and not isinstance(error, ConfigurationError):
-            findings.note(f"{type(error).__name__} without a place: {str(error)[:80]!r}", number, data)
-        if error is not None and not clean(str(error)):
-            findings.note("characters that a terminal acts on", number, data)
-    findings.settle()
+    def refused(assignment):
+        _, error = bounded(lambda: overridden(assignment))
+        assert error is None or isinstance(error, ConfigurationError), f"without a place: {error!r}"
+        assert clean(str(error)), f"characters that a terminal acts on: {error!r}"
+        return error is not None
+
+    assert 0.02 < fuzzed(5000, assignments(), refused) < 1
 
 
 LARGE = {
@@ -317,6 +258,4 @@ LARGE = {
 
 @pytest.mark.parametrize("name", LARGE)
 def test_the_largest_configurations_are_refused_in_time(name, tmp_path):
-    findings = Findings()
-    try_configuration(findings, name, tmp_path / "a.yaml", LARGE[name])
-    findings.settle()
+    assert not try_configuration(tmp_path / "a.yaml", LARGE[name])

@@ -1,10 +1,10 @@
 """Nothing that a terminal acts on is printed, whatever the names in files are."""
 
 import json
-import os
 
 import pytest
-from fuzzing import FOLDER, SEEDS, X, archived, contents, npy, with_facts
+from damage import X, archived, contents, npy, with_facts
+from fuzzing import FOLDER, SEEDS
 
 pytestmark = pytest.mark.usefixtures("apart")
 
@@ -45,8 +45,6 @@ def test_no_command_prints_what_a_terminal_acts_on(checkpoint, tmp_path, monkeyp
     for path in run.rglob("step-*.npz"):
         path.write_bytes(with_facts(members, json.dumps({"format": red}).encode()))
     printed["resume format"] = told("resume", run, "--set", "training.epochs=3")
-    if os.environ.get("DBG"):
-        print(printed)
     found = {name: text[:300] for name, text in printed.items() if "\x1b" in text}
     assert not found
     assert all(printed.values())

@@ -11,7 +11,7 @@ from jactrain.config.build import build
 from jactrain.config.load import validated
 from jactrain.config.models import Config
 from jactrain.config.yaml import parse
-from jactrain.errors import ConfigurationError, RunError, ShapeError, UsageError
+from jactrain.errors import ConfigurationError, FileAccessError, RunError, ShapeError, UsageError
 from jactrain.files import as_json, write_atomically, write_text
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.model import Model, load_run
@@ -189,7 +189,7 @@ def test_a_folder_is_named_by_time_name_and_four_digits(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for base in (tmp_path / "file", tmp_path / "file" / "runs"):
-        with pytest.raises(RunError, match="choose another place with --runs"):
+        with pytest.raises(FileAccessError, match="choose another place with --runs"):
             RunDirectory.create(base, "a")
 
 
