@@ -151,9 +151,9 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, data)
 
 
-def as_json(value: Any, indent: int | None = None) -> str:
+def as_json(value: Any, indent: int | None = None, ascii_only: bool = False) -> str:
     """Return `value` as JSON, NaN and infinities as null."""
-    return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=indent)
+    return json.dumps(_finite(value), ensure_ascii=ascii_only, allow_nan=False, indent=indent)
 
 
 def _finite(value: Any) -> Any:

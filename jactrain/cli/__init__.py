@@ -8,8 +8,8 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line; Ctrl-C ends it with 130, even while its modules are still being imported."""
-    for stream in (sys.stdout, sys.stderr):  # what an encoding other than UTF-8 lacks is shown as `?`
-        if isinstance(stream, TextIOWrapper):
+    for stream in (sys.stdout, sys.stderr):  # what the encoding lacks is shown as `?`, and ends nothing
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")
     try:
         from jactrain.cli import app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,10 +31,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def echo_json(value: Any) -> None:
-    """Print `value` as JSON on stdout."""
+    """Print `value` as JSON on stdout, with escapes for what its encoding lacks."""
     from jactrain.files import as_json
 
-    typer.echo(as_json(value, indent=2))
+    text = as_json(value, indent=2)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = as_json(value, indent=2, ascii_only=True)
+    typer.echo(text)
 
 
 def echo_engine(config: Config) -> None:

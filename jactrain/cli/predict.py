@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jactrain.cli.common import Json, Plugins, RunPath, echo_json, require_folder
+from jactrain.cli.common import Json, Plugins, RunPath, echo_json, echo_notes, require_folder
 from jactrain.plugins import load_plugins
 
 NAME = "predict"
@@ -38,13 +38,14 @@ def command(
     from jactrain.files import write_text
     from jactrain.runs.configuration import configuration_of
     from jactrain.runs.directory import RunDirectory
-    from jactrain.runs.model import Model
+    from jactrain.runs.model import Model, age_of_weights
 
     load_plugins(plugins)
     if out is not None:
         require_folder(out)
     directory = RunDirectory.open(run)
     model, source = Model.load(directory), configuration_of(directory).data.source
+    echo_notes(age_of_weights(directory))
     predictions = model.predict(read_inputs(file, model.network.input_shape, model.features, source))
     if json:
         echo_json({"predictions": predictions.tolist()})

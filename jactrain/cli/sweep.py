@@ -148,7 +148,7 @@ def _show_plan(read: Sweep, folder: SweepFolder, manner: Manner, jobs: int, json
                     {**each._asdict(), "seed": cell.seed, "settings": cell.settings}
                     for cell, each in zip(todo, predicted, strict=True)
                 ],
-                "done": others.total(),
+                "done": sum(count for status, count in others.items() if status.is_end),
                 "probe": None if measured is None else measured._asdict(),
                 "seconds": seconds,
             }

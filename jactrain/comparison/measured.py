@@ -13,14 +13,15 @@ from jactrain.modes.base import GradientResult, Plan
 
 
 class Timing(NamedTuple):
-    """Seconds of one gradient: the median and the difference of the quartiles over the repeats."""
+    """Seconds of one gradient: the median, the difference of the quartiles and the least of the repeats."""
 
     median: float
     iqr: float
     repeats: int
+    least: float
 
     def as_json(self) -> dict[str, Any]:
-        """Return the three numbers by name."""
+        """Return the numbers by name."""
         return self._asdict()
 
 

@@ -100,6 +100,7 @@ class Stopwatch:
 
 def _timing(seconds: list[float]) -> Timing:
     if len(seconds) < 2:
-        return Timing(seconds[0] if seconds else 0.0, 0.0, len(seconds))
+        only = seconds[0] if seconds else 0.0
+        return Timing(only, 0.0, len(seconds), only)
     lower, _, upper = quantiles(seconds, n=4, method="inclusive")
-    return Timing(median(seconds), upper - lower, len(seconds))
+    return Timing(median(seconds), upper - lower, len(seconds), min(seconds))

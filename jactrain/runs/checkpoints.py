@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jactrain.config.models import Config
 from jactrain.errors import CheckpointError
 from jactrain.files import reachable, sync_folder
 from jactrain.runs.directory import RunDirectory
@@ -31,12 +32,24 @@ def checkpoints_of(directory: RunDirectory) -> list[Path]:
     return [path for match, path in sorted(found, key=_step, reverse=True) if match]
 
 
+def can_be_resumed(directory: RunDirectory, config: Config) -> bool:
+    """Tell whether the run has a checkpoint, or nothing yet that one would be needed for."""
+    if checkpoints_of(directory):
+        return True
+    return config.training.checkpoints is not None and not directory.weights.is_file()
+
+
 class Found(NamedTuple):
     """The newest checkpoint that is whole, if there are any; damaged: what newer ones lack."""
 
     path: Path | None
     checkpoint: Checkpoint | None
     damaged: dict[Path, CheckpointError]
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said of the damaged ones."""
+        return [f"{error}; an older checkpoint is taken" for error in self.damaged.values()]
 
     def put_damaged_aside(self) -> None:
         """Rename damaged checkpoints to `.damaged`, so that they count no more."""
@@ -56,8 +69,7 @@ def newest_whole(directory: RunDirectory) -> Found:
     newest = next(iter(damaged.values()), None)
     if newest is not None:
         raise CheckpointError(
-            f"{newest}; no older checkpoint is whole: train anew with "
-            f"jactrain run {directory.resolved_config}"
+            f"{newest}; no older checkpoint is whole: train anew with {directory.repeat_command}"
         )
     return Found(None, None, {})
 

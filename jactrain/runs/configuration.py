@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 from jactrain.config.files import load_config
@@ -32,12 +31,10 @@ def configuration_of(run: RunDirectory) -> Config:
 
 def _plugins(run: RunDirectory) -> list[str]:
     """Return the modules that the command line of `run` gave to `--plugin`."""
-    try:
-        arguments = json.loads(run.meta.read_text(encoding="utf-8"))["argv"]
-    except (OSError, ValueError, KeyError):
-        return []
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
-    given = (
+    given = run.read_meta().get("argv")
+    arguments = [each for each in given if isinstance(each, str)] if isinstance(given, list) else []
+    pairs = zip(arguments, [*arguments, ""][1:], strict=True)
+    whole = (
         argument if argument.startswith("--plugin=") else f"{argument}={value}" for argument, value in pairs
     )
-    return [text.removeprefix("--plugin=") for text in given if text.startswith("--plugin=")]
+    return [text.removeprefix("--plugin=") for text in whole if text.startswith("--plugin=")]

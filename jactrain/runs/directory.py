@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from jactrain.errors import FileAccessError, RunError
 from jactrain.files import UNFINISHED, reachable, sync_folder
@@ -65,6 +68,16 @@ class RunDirectory:
                 with contextlib.suppress(OSError):
                     path.unlink()
 
+    def resume_command(self, diverged_by: str = "") -> str:
+        """Return what to type to go on with the run; diverged_by: the optimizer that is to take less."""
+        lower = f" --set optimizer.{diverged_by}.learning_rate=…" if diverged_by else ""
+        return f"jactrain resume {shlex.quote(str(self.path))}{lower}"
+
+    @property
+    def repeat_command(self) -> str:
+        """What to type to train its configuration anew, in another folder."""
+        return f"jactrain run {shlex.quote(str(self.resolved_config))}"
+
     @property
     def config(self) -> Path:
         """The configuration as it was given."""
@@ -79,6 +92,14 @@ class RunDirectory:
     def meta(self) -> Path:
         """Versions, machine, seed, status."""
         return self.path / "meta.json"
+
+    def read_meta(self) -> dict[str, Any]:
+        """Return what `meta.json` says; nothing where it is missing, or no mapping in JSON."""
+        try:
+            meta = json.loads(self.meta.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return meta if isinstance(meta, dict) else {}
 
     @property
     def metrics(self) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -14,10 +13,9 @@ from jactrain.data.base import Classification, Task
 from jactrain.data.preparation import Scaling
 from jactrain.errors import DataError, RunError
 from jactrain.runs.configuration import configuration_of
+from jactrain.runs.data_record import are_the_same_data, data_record
 from jactrain.runs.directory import RunDirectory
-from jactrain.runs.model import Model
-from jactrain.runs.provenance import library_versions
-from jactrain.runs.session import data_digest, example_counts
+from jactrain.runs.model import Model, age_of_weights
 from jactrain.training.experiment import Experiment, Part
 from jactrain.training.metrics import evaluate, outputs_and_losses
 
@@ -52,7 +50,7 @@ def evaluate_run(run: RunDirectory) -> Evaluation:
         for name, part in parts.items()
         if part is not None
     }
-    return Evaluation(figures, _notes(run, experiment))
+    return Evaluation(figures, [*age_of_weights(run), *_notes(run, experiment)])
 
 
 def _scores(experiment: Experiment, model: Model, part: Part, name: str) -> dict[str, float | None]:
@@ -115,22 +113,19 @@ def _same(one: Scaling | None, other: Scaling | None) -> bool:
 
 def _notes(run: RunDirectory, experiment: Experiment) -> list[str]:
     """Return a note if the data, in the scale of the training, are others than those trained on."""
-    now = example_counts(experiment)
-    try:
-        meta = json.loads(run.meta.read_text(encoding="utf-8"))
-        then, data, versions = meta["examples"], meta["data"], meta["versions"]
-    except (OSError, ValueError, KeyError, TypeError):
+    now, meta = data_record(experiment), run.read_meta()
+    then = meta.get("examples")
+    if not isinstance(then, dict):
         return []
-    if then != now:
+    if then != now["examples"]:
         return [
-            f"the data changed since the training: examples were {_counts(then)} and are {_counts(now)}, so "
-            "that validation may hold examples that were trained on"
+            f"the data changed since the training: examples were {_counts(then)} and are "
+            f"{_counts(now['examples'])}, so that validation may hold examples that were trained on"
         ]
-    # Another NumPy may generate or scale them with other last bits.
-    if data != data_digest(experiment) and versions == library_versions():
+    if not are_the_same_data(meta, now):
         return ["the data changed since the training: there are as many examples, with other values"]
     return []
 
 
 def _counts(examples: Any) -> str:
-    return ", ".join(f"{count} {name}" for name, count in dict(examples).items())
+    return ", ".join(f"{count} {name}" for name, count in examples.items())

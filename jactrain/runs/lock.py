@@ -9,6 +9,8 @@ from jactrain.errors import BusyError
 from jactrain.files import reachable
 from jactrain.runs.directory import RunDirectory
 
+_PATIENCE = 0.05  # seconds: somebody who looks whether it is held holds it for a moment
+
 
 @contextmanager
 def locked(directory: RunDirectory) -> Iterator[None]:
@@ -21,7 +23,7 @@ def locked(directory: RunDirectory) -> Iterator[None]:
     lock = FileLock(directory.lock)
     with reachable(directory.lock, "locked"):
         try:
-            lock.acquire(blocking=False)
+            lock.acquire(timeout=_PATIENCE, poll_interval=_PATIENCE / 5)
         except Timeout:  # which is an OSError
             raise BusyError(
                 f"another process is training in {directory.path}; wait for it, or stop it"

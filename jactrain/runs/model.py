@@ -9,13 +9,14 @@ import numpy as np
 
 from jactrain.arrays import Array
 from jactrain.config.build import settle_units
+from jactrain.config.models import Config
 from jactrain.data.base import Classification, Task
 from jactrain.data.preparation import Scaling
 from jactrain.errors import DataError, RunError, ShapeError
 from jactrain.files import reachable, write_atomically
 from jactrain.losses.base import Loss
 from jactrain.network import Network
-from jactrain.runs.checkpoints import checkpoints_of
+from jactrain.runs.checkpoints import can_be_resumed
 from jactrain.runs.configuration import configuration_of
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.facts import Facts, read, read_facts, require_numbers
@@ -54,12 +55,14 @@ class Model:
     def load(cls, run: RunDirectory) -> Model:
         """Return the model of a run, without its data; RunError if that is unfinished or damaged."""
         with reachable(run.weights):
-            if not run.weights.is_file():
-                way_on = f"; go on with it: jactrain resume {run.path}" if checkpoints_of(run) else ""
-                raise RunError(
-                    f"{run.path} has no {run.weights.name}: this run was not trained to an end{way_on}"
-                )
-        config, facts = configuration_of(run), read_facts(run.weights)
+            has_weights = run.weights.is_file()
+        config = configuration_of(run)
+        if not has_weights:
+            raise RunError(
+                f"{run.path} has no {run.weights.name}: this run was not trained to an end"
+                f"{_way_on(run, config)}"
+            )
+        facts = read_facts(run.weights)
         layers = settle_units(config.network, config.loss.outputs_for(facts.task))
         network = Network(layers, facts.input_shape)
         parameters = _parameters(run.weights, network)
@@ -127,6 +130,27 @@ def load_run(folder: Path | str) -> Model:
     Raises RunError for a folder that is no run's, and for a run that is unfinished or damaged.
     """
     return Model.load(RunDirectory.open(Path(folder)))
+
+
+def age_of_weights(run: RunDirectory) -> list[str]:
+    """Return a note where the training went on after the weights were written, and wrote no others."""
+    meta = run.read_meta()
+    written, status = meta.get("weights"), meta.get("status")
+    if not isinstance(written, dict) or (status != "running" and written.get("step") == meta.get("steps")):
+        return []
+    since = "has gone on since, or was cut off" if status == "running" else f"then went on, and {status}"
+    return [
+        f"the weights are of epoch {written.get('epoch')}, where the training had come to a stop; it "
+        f"{since}{_way_on(run, configuration_of(run))}"
+    ]
+
+
+def _way_on(run: RunDirectory, config: Config) -> str:
+    """Return how to go on with a run, if it can be."""
+    if not can_be_resumed(run, config):
+        return ""
+    diverged_by = config.optimizer.kind if run.read_meta().get("status") == "diverged" else ""
+    return f"; go on with it: {run.resume_command(diverged_by)}"
 
 
 def _finite(outputs: Array, scaled: Array, x: Array) -> Array:

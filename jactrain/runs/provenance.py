@@ -80,6 +80,7 @@ def _git(folder: Path) -> dict[str, Any] | None:
             ["git", "-C", str(folder), *arguments],  # noqa: S607 - git is where the user has it
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=5,
             check=True,
         ).stdout.strip()

@@ -16,9 +16,10 @@ from jactrain.config.models import Config
 from jactrain.config.noting import located_at
 from jactrain.config.resolved import resolved, resolved_yaml
 from jactrain.errors import CheckpointError, RunError
-from jactrain.files import reachable, write_text
-from jactrain.runs.checkpoints import newest_whole
+from jactrain.files import reachable, require_unicode, write_text
+from jactrain.runs.checkpoints import can_be_resumed, newest_whole
 from jactrain.runs.configuration import configuration_of
+from jactrain.runs.data_record import are_the_same_data, data_record
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.lock import locked
 from jactrain.runs.provenance import provenance
@@ -29,8 +30,6 @@ from jactrain.runs.session import (
     RunResult,
     Session,
     comparable_facts,
-    data_digest,
-    example_counts,
     now,
     write_meta,
 )
@@ -53,6 +52,7 @@ def resume(
     CheckpointError where all checkpoints are damaged, or the configuration is another than they were written
     with. Else as `run`.
     """
+    require_unicode(Path(folder))
     directory = RunDirectory.open(Path(folder))
     with locked(directory):
         return _resume(directory, overrides, listeners)
@@ -64,11 +64,11 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequen
     if not config.engine.is_resumable():
         raise RunError(
             f"{directory.path} is of several processes that train as one, whose checkpoints may be of "
-            f"different steps: it cannot be resumed; train anew with jactrain run {directory.resolved_config}"
+            f"different steps: it cannot be resumed; train anew with {directory.repeat_command}"
         )
     found = newest_whole(directory)
     path, checkpoint, _ = found
-    notes = [f"{error}; an older checkpoint is taken" for error in found.damaged.values()]
+    notes = found.notes
     meta = _meta(directory)
     if checkpoint is None:
         _require_restartable(directory, written)
@@ -86,8 +86,7 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequen
         changes += differing(resolved(config), resolved(bounded))
         config = bounded
     facts = comparable_facts(
-        provenance(config.seed, Path.cwd())
-        | {"engine": engine, "data": data_digest(experiment), "examples": example_counts(experiment)}
+        provenance(config.seed, Path.cwd()) | {"engine": engine} | data_record(experiment)
     )
     point = Point(TrainingState.start(experiment), Lengths())
     if path is not None and checkpoint is not None:
@@ -126,11 +125,11 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequen
 
 def _require_restartable(directory: RunDirectory, written: Config) -> None:
     """Raise RunError where there is no checkpoint, and training from the start would undo what is there."""
-    advice = f"train anew with jactrain run {directory.resolved_config}"
-    if written.training.checkpoints is None:
-        raise RunError(f"{directory.path} keeps no checkpoints (training.checkpoints is null); {advice}")
-    if directory.weights.is_file():
-        raise RunError(f"{directory.path} has trained weights and no checkpoints; {advice}")
+    if not can_be_resumed(directory, written):
+        why = "has trained weights and no checkpoints"
+        if written.training.checkpoints is None:
+            why = "keeps no checkpoints (training.checkpoints is null)"
+        raise RunError(f"{directory.path} {why}; train anew with {directory.repeat_command}")
 
 
 def _recorded(directory: RunDirectory, checkpoint: Checkpoint) -> Config:
@@ -198,8 +197,8 @@ def _require_said(
     for change in changes:
         if any(_overlap(change.key, fixed) for fixed in _FIXED):
             raise RunError(
-                f"{change}: a training that has begun cannot change it; start a new run with jactrain run "
-                f"{directory.resolved_config}"
+                f"{change}: a training that has begun cannot change it; start a new run with "
+                f"{directory.repeat_command}"
             )
         known = any(change.key in each and each[change.key] == change.new for each in earlier)
         if not known and not any(_overlap(change.key, each) for each in said):
@@ -220,11 +219,8 @@ def _as_yaml(value: Any) -> str:
 
 def _meta(directory: RunDirectory) -> dict[str, Any]:
     """Return what the run's `meta.json` says; nothing where it cannot be read."""
-    try:
-        meta = json.loads(directory.meta.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    resumed = meta.get("resumed", []) if isinstance(meta, dict) else None
+    meta = directory.read_meta()
+    resumed = meta.get("resumed", [])
     if not isinstance(resumed, list) or not all(
         isinstance(each, dict) and isinstance(each.get("set"), dict) for each in resumed
     ):
@@ -243,24 +239,25 @@ def _differences(
     if not isinstance(before, dict):
         return []
     notes = []
-    anew = f"start a new run with jactrain run {directory.resolved_config}"
+    anew = f"start a new run with {directory.repeat_command}"
     if before.get("examples") != after["examples"]:
         raise RunError(
             f"{directory.path} was begun with {_as_yaml(before.get('examples'))} examples and there are "
             f"{_as_yaml(after['examples'])}: a training that has begun cannot change that; {anew}"
         )
     if before.get("data") != after["data"]:
-        said = any(_overlap(change.key, "data") for change in changes)
-        # Another NumPy may generate or scale them with other last bits.
-        if not said and before.get("versions") == after["versions"]:
+        same = are_the_same_data(before, after)
+        if not same and not any(_overlap(change.key, "data") for change in changes):
             raise RunError(
                 f"the data of {directory.path} are others than those it was begun with; put them back, or "
                 f"{anew}"
             )
-        notes.append("the data are others than those that the training was begun with")
+        few = " in their last digits" if same else ""
+        notes.append(f"the data are others{few} than those that the training was begun with")
+    of_data = {name: after[name] for name in ("data", "data_sums")}
     found = [
         f"{change.key} was {_as_yaml(change.old)} and is {_as_yaml(change.new)}"
-        for change in differing(before | {"data": after["data"]}, after)
+        for change in differing(before | of_data, after)
     ]
     if found:
         notes.append(f"{'; '.join(found)}: the last digits may differ from those of one training")

@@ -11,6 +11,7 @@ from jactrain.config.models import Config
 from jactrain.config.noting import located_at
 from jactrain.config.resolved import resolved, resolved_yaml
 from jactrain.files import require_unicode, write_bytes, write_text
+from jactrain.runs.data_record import data_record
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.lock import locked
 from jactrain.runs.provenance import provenance
@@ -20,8 +21,6 @@ from jactrain.runs.session import (
     RunListener,
     RunResult,
     Session,
-    data_digest,
-    example_counts,
     now,
     write_meta,
 )
@@ -59,9 +58,8 @@ def run(
     meta = {
         "name": config.name,
         "started": now(),
-        "examples": example_counts(experiment),
         "engine": engine,
-        "data": data_digest(experiment),
+        **data_record(experiment),
         **provenance(config.seed, Path.cwd()),
     }
     text = resolved_yaml(config)

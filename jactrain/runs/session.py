@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import shlex
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,7 +15,7 @@ import numpy as np
 
 from jactrain.agreement.monitor import Measurement
 from jactrain.arrays import Array
-from jactrain.errors import DivergedError, FileAccessError, PrunedError, UsageError
+from jactrain.errors import CheckpointError, DivergedError, FileAccessError, PrunedError, UsageError
 from jactrain.files import as_json, write_text
 from jactrain.runs.checkpoints import Keeper, newest_whole
 from jactrain.runs.directory import RunDirectory
@@ -131,36 +129,36 @@ class Session:
         to a readable end: it can be resumed from its last checkpoint.
         """
         point: Point | None = start
-        with Interruption(self._tell_stopping) as interruption:
-            while point is not None:
-                state = point.state
-                point = self._train(point, interruption)
-        _keep_weights(self._directory, self._experiment, state)
-        result = self._result(state)
-        self._write_meta(state, "finished", result.ending)
+        try:
+            with Interruption(self._tell_stopping) as interruption:
+                while point is not None:
+                    state = point.state
+                    point = self._train(point, interruption)
+            self._keep_weights(state)
+            result = self._result(state)
+            self._write_meta(state, "finished", result.ending)
+        except BaseException as error:
+            with suppress(UsageError):  # there may be no room for that either
+                self._write_meta(state, *_ending_of(error))
+            raise
         return result
 
     def _train(self, point: Point, interruption: Interruption) -> Point | None:
         """Train from `point`; return where to go on after a divergence, None at the end."""
         state, diverged = point.state, None
         self._write_meta(state, "running")
-        try:
-            with Recorder(self._directory, point.lengths) as recorder:
-                keeper = Keeper(self._directory, partial(self._record, recorder))
-                hearing = [AgreementListener(partial(self._report, recorder)), recorder, keeper]
-                try:
-                    train(self._experiment, state, [*hearing, *self._listeners], interruption.asked)
-                except DivergedError as error:
-                    diverged = error
-                if interruption.asked() and diverged is None and not is_over(self._experiment, state):
-                    keeper.keep(state)
-                    _keep_weights(self._directory, self._experiment, state)
-                    interruption.end()
-            return None if diverged is None else self._back(state, keeper, diverged)
-        except BaseException as error:
-            with suppress(UsageError):  # there may be no room for that either
-                self._write_meta(state, *_ending_of(error))
-            raise
+        with Recorder(self._directory, point.lengths) as recorder:
+            keeper = Keeper(self._directory, partial(self._record, recorder))
+            hearing = [AgreementListener(partial(self._report, recorder)), recorder, keeper]
+            try:
+                train(self._experiment, state, [*hearing, *self._listeners], interruption.asked)
+            except DivergedError as error:
+                diverged = error
+            if interruption.asked() and diverged is None and not is_over(self._experiment, state):
+                keeper.keep(state)
+                self._keep_weights(state)
+                interruption.end()
+        return None if diverged is None else self._back(state, keeper, diverged)
 
     def _report(self, recorder: Recorder, step: int, measurement: Measurement) -> None:
         self._agreement[measurement.mode], self._agreement_step = measurement, step
@@ -181,7 +179,12 @@ class Session:
         rule = self._experiment.settings.on_divergence
         if rule is None or state.retries >= rule.retries:
             raise DivergedError(f"{error}{self._way_back(keeper)}") from None
-        checkpoint = newest_whole(self._directory).checkpoint
+        try:
+            found = newest_whole(self._directory)
+        except CheckpointError as damaged:
+            raise DivergedError(f"{error}; {damaged}") from None
+        found.put_damaged_aside()
+        checkpoint = found.checkpoint
         if checkpoint is None:
             back = Point(TrainingState.start(self._experiment), Lengths())
         else:
@@ -195,19 +198,22 @@ class Session:
             f"{back.state.rate_factor:.3g} (retry {back.state.retries} of {rule.retries})"
         )
         self._meta["retries"] = [*self._meta.get("retries", []), note]
-        for listener in self._listeners:
-            listener.on_note(note)
+        for each in (*found.notes, note):
+            for listener in self._listeners:
+                listener.on_note(each)
         return back
 
     def _way_back(self, keeper: Keeper) -> str:
         """Return how to go on from the last checkpoint, if there is one."""
         if keeper.newest is None:
             return ""
-        kind, folder = self._experiment.optimizer.kind, shlex.quote(str(self._directory.path))
-        return (
-            f"; go on from its last checkpoint with: jactrain resume {folder} "
-            f"--set optimizer.{kind}.learning_rate=…"
-        )
+        kind = self._experiment.optimizer.kind
+        return f"; go on from its last checkpoint with: {self._directory.resume_command(kind)}"
+
+    def _keep_weights(self, state: TrainingState) -> None:
+        if np.isfinite(state.kept_parameters).all():
+            Model.of(self._experiment, state.kept_parameters).save(self._directory.weights)
+            self._meta["weights"] = {"epoch": state.kept_epoch, "step": state.step}
 
     def _tell_stopping(self) -> None:
         for listener in self._listeners:
@@ -258,30 +264,9 @@ def now() -> str:
 
 
 # What of a run's record says with what it computes: where that differs, the last bits may.
-_COMPARABLE = ("versions", "blas", "engine", "data", "examples")
+_COMPARABLE = ("versions", "blas", "engine", "data", "data_sums", "examples")
 
 
 def comparable_facts(meta: dict[str, Any]) -> dict[str, Any]:
     """Return what of `meta.json` must be the same for a resumed run to have the same bits."""
     return {name: meta[name] for name in _COMPARABLE}
-
-
-def example_counts(experiment: Experiment) -> dict[str, int]:
-    """Return how many examples there are, in each part."""
-    parts = {"train": experiment.training, "validation": experiment.validation}
-    return {name: len(part.x) for name, part in parts.items() if part is not None}
-
-
-def data_digest(experiment: Experiment) -> str:
-    """Return the SHA-256 of the training and validation examples, as they are trained with."""
-    digest = hashlib.sha256()
-    for part in (experiment.training, experiment.validation):
-        if part is not None:
-            for array in (part.x, part.targets):
-                digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
-def _keep_weights(directory: RunDirectory, experiment: Experiment, state: TrainingState) -> None:
-    if np.isfinite(state.kept_parameters).all():
-        Model.of(experiment, state.kept_parameters).save(directory.weights)

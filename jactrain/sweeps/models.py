@@ -175,12 +175,13 @@ class Experiment(Options):
             raise PlacedValueError("one integer of at least 0, or more, in a list", ("seeds",))
         if self.search is not None:
             if self.random is None or self.grid or self.zip or self.random.count is not None:
-                raise ValueError(
+                raise PlacedValueError(
                     "a search chooses all values from random.over, and how many from its trials: move what "
-                    "grid and zip list to random.over as choice, and leave random.count out"
+                    "grid and zip list to random.over as choice, and leave random.count out",
+                    ("search",),
                 )
             if self.seeds != 1 and (isinstance(self.seeds, int) or len(self.seeds) > 1):
-                raise ValueError("a search trains each trial once; give one seed: seeds: [3]")
+                raise PlacedValueError("a search trains each trial once; give one seed: [3]", ("seeds",))
         elif self.random is not None and self.random.count is None:
-            raise ValueError("random needs a count, of how many settings are drawn: count: 20")
+            raise PlacedValueError("a count is missing, of how many are drawn: count: 20", ("random",))
         return self

@@ -45,10 +45,7 @@ def row(cell: Cell, directory: RunDirectory) -> dict[str, Any]:
 
 def kept_metrics(directory: RunDirectory) -> dict[str, Any]:
     """Return the metrics of the weights that a run keeps: of its best epoch, where it stopped early."""
-    try:
-        kept = json.loads(directory.meta.read_text(encoding="utf-8"))["kept_epoch"]
-    except (OSError, ValueError, TypeError, KeyError):
-        return {}
+    kept = directory.read_meta().get("kept_epoch")
     return next((line for line in _lines(directory.metrics) if line.get("epoch") == kept), {})
 
 

@@ -109,10 +109,9 @@ class Searched(Source):
         self._again: set[int] = set()  # trained anew after the study was told that they failed
         self._waiting: list[int] = []
         self._notes: list[str] = []
+        self.count, self.done = search.optuna.trials, 0
         for trial in self._study.get_trials(deepcopy=False):
             self._take(trial)
-        self.count = search.optuna.trials
-        self.left = len(self._waiting) + max(0, self.count - len(self._cells))
         write_cells(folder, read, self.known, manner)
 
     @property
@@ -136,6 +135,7 @@ class Searched(Source):
                 "from it, so that they could not be compared; give the file another name"
             )
         status = taken_up(self._folder.run(cell.name), self._manner)
+        self.done += status.is_end
         if status.is_to_do:
             self._waiting.append(trial.number)
             if trial.state.is_finished():

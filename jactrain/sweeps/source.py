@@ -19,12 +19,12 @@ from jactrain.sweeps.task import CellTask, Outcome, Trial
 class Source(ABC):
     """Where the cells come from that are to be trained.
 
-    count: how many there are in all; left: how many of them are still to be trained; notes: what is to be
-    said first.
+    count: how many there are in all; done: of how many nothing more is to come; notes: what is to be said
+    first.
     """
 
     count: int
-    left: int
+    done: int
     notes: Sequence[str] = ()
 
     @property
@@ -70,8 +70,9 @@ class Listed(Source):
         # By all cells, not by those that are left: what comes of a cell must not depend on these.
         alike = groups([cell.config for cell in read.cells]) if read.experiment.together == "auto" else []
         self._alike = {read.cells[number].name for each in alike if len(each) > 1 for number in each}
-        self._todo = [cell for cell in read.cells if taken_up(folder.run(cell.name), manner).is_to_do]
-        self.count, self.left = len(read.cells), len(self._todo)
+        statuses = [taken_up(folder.run(cell.name), manner) for cell in read.cells]
+        self._todo = [cell for cell, status in zip(read.cells, statuses, strict=True) if status.is_to_do]
+        self.count, self.done = len(read.cells), sum(status.is_end for status in statuses)
 
     @property
     def known(self) -> Sequence[Cell]:

@@ -30,7 +30,7 @@ class SweepListener:
     """Hears of what becomes of the cells; does nothing."""
 
     def on_start(self, folder: Path, cells: int, done: int) -> None:
-        """Hear how many cells there are, and how many of them need not be trained."""
+        """Hear how many cells there are, and of how many nothing more is to come."""
 
     def on_note(self, note: str) -> None:
         """Hear what is to be said of the sweep."""
@@ -111,6 +111,7 @@ def train_sweep(
     """Train the cells of a sweep that was read, as `sweep` does."""
     listener = listener or SweepListener()
     require_unicode(runs)
+    require_unicode(read.path)
     folder = SweepFolder(runs / read.name)
     with workers() as engine, folder.locked():
         if read.experiment.search is not None:
@@ -121,7 +122,7 @@ def train_sweep(
             source = Listed(read, folder, manner)
         for note in source.notes:
             listener.on_note(note)
-        listener.on_start(folder.path, source.count, source.count - source.left)
+        listener.on_start(folder.path, source.count, source.done)
         crew = _Crew(engine, source, folder, manner, listener)
         try:
             with Interruption(partial(listener.on_stopping, engine.stopping)) as interruption:

@@ -27,7 +27,7 @@ from jactrain.errors import (
 )
 from jactrain.files import write_text
 from jactrain.plugins import load_plugins
-from jactrain.runs.checkpoints import checkpoints_of
+from jactrain.runs.checkpoints import can_be_resumed
 from jactrain.runs.configuration import configuration_of
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.interruption import asked_from_outside
@@ -175,14 +175,10 @@ def _train_cell(cell: CellTask) -> RunResult:
 
 
 def _can_be_gone_on_with(directory: RunDirectory) -> bool:
-    """Return whether the run has a checkpoint, or nothing that one would be needed for, and can be read."""
     try:
-        config = configuration_of(RunDirectory.open(directory.path))
-    except UsageError:
+        return can_be_resumed(directory, configuration_of(RunDirectory.open(directory.path)))
+    except UsageError:  # it cannot even be read
         return False
-    if checkpoints_of(directory):
-        return True
-    return config.training.checkpoints is not None and not directory.weights.exists()
 
 
 _stop = threading.Event()

@@ -67,8 +67,8 @@ class LocalWorkers(Workers):
 
     def __init__(self, jobs: int) -> None:
         self.slots = jobs
-        # Here, for threads that are the first to import it, several at a time, find parts of it missing.
-        import joblib.externals.loky  # noqa: F401
+        # Threads that are the first to import it, several at a time, find parts of it missing.
+        import joblib.externals.loky  # noqa: F401 - imported for its effect
 
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="jactrain-sweep")
         self._processes = [_Process() for _ in range(jobs)]

@@ -132,7 +132,9 @@ def load(path: Path) -> Checkpoint:
         if extra := names - {*facts.digests, "facts", "digest"}:
             raise CheckpointError(f"{path} is damaged: {min(extra)} was not written")
     except DataError as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from None
+        # What is advised of a file of data is of no use here.
+        what = str(error).removeprefix(f"{path}: ").partition("; ")[0]
+        raise CheckpointError(f"{path} is damaged: {what}") from None
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or _digest(array) != facts.digests[name]:
             raise CheckpointError(f"{path} is damaged: {name} is not what was written")

@@ -542,3 +542,10 @@ def test_a_loss_is_probed_around_its_targets_with_as_many_outputs_and_enough_exa
     found = loss_specimen(Seen(), outputs, targets, np.random.default_rng(0)).findings()
     assert {each.verdict for each in found} == {Verdict.AGREE}
     assert set(seen) == {((5, 3), (5, 3)), ((65, 3), (65, 3))}
+
+
+def test_what_is_planted_makes_another_component():
+    layer = layers.resolve(linear(2))
+    one, other = (planted(layer, "vjp", scaled(size)) for size in (1.0, 2.0))
+    assert one != other
+    assert one != layer

@@ -7,9 +7,12 @@ import pytest
 
 from jactrain.cli.progress import ProgressListener
 from jactrain.cli.sweep_progress import SweepProgress
+from jactrain.config.build import build
+from jactrain.config.files import load_config
 from jactrain.sweeps.folder import Status
 from jactrain.sweeps.task import Outcome
 from jactrain.training.engine import Engine
+from jactrain.training.state import TrainingState
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +46,14 @@ def test_that_a_training_stops_stays_on_the_screen(capsys: pytest.CaptureFixture
     shown = capsys.readouterr().err
     assert Engine.stopping in shown
     assert "note: something" in shown
+
+
+def test_another_engine_says_when_it_stops(capsys: pytest.CaptureFixture[str], toy: Callable) -> None:
+    experiment = build(load_config(toy(("mode: reverse", "mode: reverse\nengine: jax"))))
+    with ProgressListener() as progress:
+        progress.on_start(experiment, TrainingState.start(experiment))
+        progress.on_stopping()
+    assert "stopping at the end of this program, an epoch mostly" in capsys.readouterr().err
 
 
 def test_that_a_sweep_stops_stays_on_the_screen(capsys: pytest.CaptureFixture[str]) -> None:

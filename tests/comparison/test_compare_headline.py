@@ -24,7 +24,9 @@ WORK = {
 }
 
 
-def row(kind, seconds=1.0, adds=1000, iqr=0.0, verdict=Verdict.AGREE, error=2e-7, reason="of rounding"):
+def row(
+    kind, seconds=1.0, adds=1000, iqr=0.0, verdict=Verdict.AGREE, error=2e-7, reason="of rounding", least=0.0
+):
     """Return the row of a mode that took `seconds` and so many multiply-adds."""
     mode = modes.resolve(kind)
     work = WORK.get(mode.kind, Work())
@@ -32,7 +34,7 @@ def row(kind, seconds=1.0, adds=1000, iqr=0.0, verdict=Verdict.AGREE, error=2e-7
     plan = mode.prepare(OBJECTIVE, 4, np.float64)
     result = GradientResult(0.0, np.zeros(1), work)
     whole = Agreement(error, 1.0, 1.0, Entry("linear_1/weight", (0, 0), 1.0, 1.0), verdict=verdict)
-    took = Measured(plan, seconds, Timing(seconds, iqr, 9), 0, result)
+    took = Measured(plan, seconds, Timing(seconds, iqr, 9, least), 0, result)
     return Row(mode.label, mode.exactness.value, verdict, reason, Comparison(whole, {}), took)
 
 
@@ -74,6 +76,11 @@ def test_medians_that_cannot_be_told_apart_give_no_ratio() -> None:
     alike = told(row("forward", seconds=1.5, adds=1200, iqr=1.2))
     noisy = "and takes a time that noise does not tell from that of reverse, with 1.2 times the multiply-adds"
     assert noisy in alike
+    for adds in (200, 3000):  # neither less work nor more explains what is not known
+        unknown = told(row("forward", seconds=2.0, adds=adds, iqr=4.0))
+        assert f"of reverse, with {adds / 1000:g} times the multiply-adds" in unknown
+    sure = told(row("forward", seconds=1.5, adds=1200, iqr=1.2, least=1.1))
+    assert "and takes about 1.5 times as long, because" in sure
     near = told(row("forward", seconds=1.2, adds=1200, iqr=1.2))
     assert "and takes about as long as reverse, with 1.2 times the multiply-adds (1,200 against" in near
     assert "and takes about 1.5 times as long, because" in told(row("forward", 1.5, 1200, iqr=0.9))

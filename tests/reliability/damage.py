@@ -39,9 +39,14 @@ def chance(draw, percent):
     return draw(st.integers(0, 99)) >= 100 - percent
 
 
-def sized(elements, most):
-    """Return lists of `elements`, of each length up to `most` as often; hypothesis prefers five."""
-    return st.integers(0, most).flatmap(lambda size: st.lists(elements, min_size=size, max_size=size))
+def sized(strategy, most):
+    """Return text or bytes of each length up to `most` as often; `strategy` by itself prefers short ones."""
+    return st.integers(0, most).flatmap(lambda size: strategy(min_size=size, max_size=size))
+
+
+def several(choices, most):
+    """Return lists of at most 256 `choices`, drawn at once as bytes, which takes a tenth of the time."""
+    return sized(st.binary, most).map(lambda drawn: [choices[byte % len(choices)] for byte in drawn])
 
 
 def paths(tree, path=()):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from test_kill import bits, only_run, written
-from test_resume import _environment, checkpoints, everything, jactrain, meta  # noqa: F401 - fixtures
+from test_resume import _environment, checkpoints, everything, jactrain, meta, sets  # noqa: F401 - fixtures
 
 from jactrain.training.checkpoint import load
 
@@ -94,6 +94,19 @@ def test_a_run_without_room_leaves_whole_files_and_goes_on(size, whole, jactrain
         assert code == 0, err
         assert bits(folder) == bits(undisturbed)
         assert meta(folder)["status"] == "finished"
+
+
+@pytest.mark.parametrize("size", [2000, 2300])
+def test_weights_without_room_end_a_run_that_keeps_no_checkpoints(size, whole, jactrain, tmp_path):  # noqa: F811
+    config, _ = whole
+    changes = sets(["training.checkpoints=null", "agreement=null"])
+    done = under(LIMIT_FILES, size, "run", config, "--runs", tmp_path, *changes)
+    assert done.returncode == 2
+    assert "weights.npz cannot be written: File too large" in done.stderr
+    folder = only_run(tmp_path)
+    assert meta(folder)["status"] == "interrupted"
+    assert "weights.npz cannot be written" in meta(folder)["exit_reason"]
+    assert not (folder / "weights.npz").exists()
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="how much is used is read from /proc")

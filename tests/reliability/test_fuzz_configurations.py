@@ -3,9 +3,11 @@
 import copy
 import json
 import re
+import string
+from itertools import product
 
 import pytest
-from damage import NAMES, VALUES, chance, flipped, one, paths, sized
+from damage import NAMES, VALUES, chance, flipped, one, paths, several, sized
 from fuzzing import FOLDER, SEEDS, SMALL, TREES, bounded, clean, fuzzed, try_configuration
 from hypothesis import strategies as st
 
@@ -50,13 +52,13 @@ def encoded(tokens):
 
 def random_text(most):
     """Return bytes, few of which are a configuration or only YAML."""
-    token, key = st.sampled_from(TOKENS), st.sampled_from(list(TREES["iris.yaml"]))
+    lines = [f"{key}: {token}\n" for key, token in product(TREES["iris.yaml"], TOKENS)]
     return st.one_of(
-        st.integers(0, most).flatmap(lambda size: st.binary(min_size=size, max_size=size)),
-        sized(st.integers(32, 126), most).map(bytes),
-        sized(st.characters(), most).map(lambda it: "".join(it).encode("utf-8", "replace")),
-        sized(token, most // 5).map(encoded),
-        sized(st.tuples(key, token).map(": ".join), most // 10).map("\n".join).map(encoded),
+        sized(st.binary, most),
+        several(string.printable, most).map(encoded),
+        sized(st.text, most).map(str.encode),
+        several(TOKENS, most // 5).map(encoded),
+        st.lists(st.sampled_from(lines), max_size=most // 10).map(encoded),
     )
 
 

@@ -6,17 +6,21 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from filelock import FileLock
 from test_kill import bits, only_run
 
 from jactrain.cli import main
 from jactrain.errors import CheckpointError
+from jactrain.runs import data_record, session
 from jactrain.runs.directory import RunDirectory
+from jactrain.runs.lock import is_held, locked
 from jactrain.training.checkpoint import load
 
 # A shell that starts tests in the background lets them ignore SIGINT; the child must not inherit that.
@@ -219,6 +223,8 @@ def test_a_damaged_checkpoint_is_passed_over(damage, member, begun, jactrain):
     assert note.startswith(f"note: {newest} is damaged: ")
     assert note.endswith("an older checkpoint is taken")
     assert member in note.replace(str(newest), "")
+    assert note.count(newest.name) == 1
+    assert "anew" not in note
     assert "from epoch 3, step 15 on" in err
     assert bits(folder) == expected
     assert any("damaged" in each for each in meta(folder)["resumed"][-1]["notes"])
@@ -401,6 +407,107 @@ def test_a_divergence_goes_back_with_a_lower_rate(config, jactrain, tmp_path):
     before = bits(folder)
     assert jactrain("resume", folder)[0] == 0
     assert bits(folder) == before
+
+
+def test_a_divergence_goes_back_past_a_damaged_checkpoint(begun, jactrain, monkeypatch):
+    """That one is told of and put aside; where none is whole, it is a divergence all the same."""
+    changes = ["optimizer={sgd: {learning_rate: 0.1}}", "network=[linear: {units: 8}, relu, linear]"]
+    rule = "training.on_divergence={reduce_learning_rate: 1e-39, retries: 1}"
+    more = sets(["optimizer.sgd.learning_rate=3e38", "training.epochs=6", rule])
+    folder = begun("runs", *changes)
+    newest = checkpoints(folder)[-1]
+    train = session.train
+
+    def damaging(damaged):
+        def trained(*arguments):
+            for path in damaged:
+                if path.is_file():
+                    halve(path)
+            return train(*arguments)
+
+        return trained
+
+    monkeypatch.setattr(session, "train", damaging([newest]))
+    code, _, err = jactrain("resume", folder, *more)
+    assert code == 0, err
+    assert f"note: {newest} is damaged: " in err
+    assert "; an older checkpoint is taken" in err
+    assert "going back to the end of epoch 3" in err
+    assert newest.with_suffix(".damaged").is_file()
+    other = begun("others", *changes)
+    monkeypatch.setattr(session, "train", damaging(checkpoints(other)))
+    code, _, err = jactrain("resume", other, *more)
+    assert code == 3, err
+    assert "training diverged at" in err
+    assert "no older checkpoint is whole: train anew with jactrain run" in err
+    assert meta(other)["status"] == "diverged"
+
+
+def test_weights_of_before_a_training_went_on_are_told_apart(begun, jactrain):
+    folder = begun(
+        "runs", "optimizer={sgd: {learning_rate: 0.1}}", "network=[linear: {units: 8}, relu, linear]"
+    )
+    assert meta(folder)["weights"] == {"epoch": 4, "step": meta(folder)["steps"]}
+    assert "note" not in jactrain("evaluate", folder)[2]
+    changes = ["optimizer.sgd.learning_rate=3e38", "training.epochs=6"]
+    assert jactrain("resume", folder, *sets(changes))[0] == 3
+    code, _, err = jactrain("evaluate", folder)
+    assert code == 0
+    stopped = "note: the weights are of epoch 4, where the training had come to a stop; it"
+    assert err == (
+        f"{stopped} then went on, and diverged; go on with it: jactrain resume {folder} "
+        "--set optimizer.sgd.learning_rate=…\n"
+    )
+    (folder / "meta.json").write_text(json.dumps(meta(folder) | {"status": "running"}))
+    _, _, err = jactrain("evaluate", folder)
+    assert err == (f"{stopped} has gone on since, or was cut off; go on with it: jactrain resume {folder}\n")
+
+
+def test_other_data_are_refused_and_the_same_by_another_numpy_are_taken(begun, jactrain, monkeypatch):
+    folder, path = begun(), "jactrain.runs.provenance.library_versions"
+    expected = bits(folder)
+    checkpoints(folder)[-1].unlink()
+    monkeypatch.setattr(path, lambda: {"numpy": "99.0"})
+    arrays = data_record._arrays
+
+    def moved(by):
+        def changed(experiment):
+            x, *others = arrays(experiment)
+            return [x * (1 + by), *others]
+
+        return changed
+
+    before = everything(folder)
+    monkeypatch.setattr(data_record, "_arrays", moved(1e-2))
+    code, _, err = jactrain("resume", folder)
+    assert code == 2
+    assert "others than those it was begun with; put them back, or start a new run with jactrain run" in err
+    assert everything(folder) == before
+    monkeypatch.setattr(data_record, "_arrays", moved(3e-7))
+    code, _, err = jactrain("resume", folder)
+    assert code == 0, err
+    assert "the data are others in their last digits than those that the training was begun with" in err
+    assert bits(folder) == expected
+
+
+def test_a_run_killed_before_its_first_checkpoint_is_told_how_to_go_on(begun, jactrain):
+    folder = begun()
+    (folder / "weights.npz").unlink()
+    for path in checkpoints(folder):
+        path.unlink()
+    code, _, err = jactrain("evaluate", folder)
+    assert code == 2
+    assert f"was not trained to an end; go on with it: jactrain resume {folder}" in err
+
+
+def test_who_looks_whether_a_folder_is_locked_is_waited_for(begun):
+    folder = RunDirectory(begun())
+    lock = FileLock(folder.lock, thread_local=False)
+    lock.acquire()
+    threading.Timer(0.02, lock.release).start()
+    with locked(folder):
+        assert is_held(folder)
+    assert is_held(folder) is False
 
 
 def test_retries_end(begun, jactrain):

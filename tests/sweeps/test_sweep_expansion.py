@@ -301,7 +301,10 @@ def test_two_cells_alike_are_refused(tmp_path: Path) -> None:
         ),
         ("base: base.yaml\nrandom: {over: {a: {uniform: [0]}}, count: 1}\n", ["e.yaml:2:21"]),
         ("base: base.yaml\nrandom: {over: {a: {uniform: 3}}, count: 1}\n", ["e.yaml:2:21"]),
-        ("base: base.yaml\nrandom: {over: {mode: {choice: [reverse]}}}\n", ["random needs a count"]),
+        (
+            "base: base.yaml\nrandom: {over: {mode: {choice: [reverse]}}}\n",
+            ["a count is missing, of how many are drawn"],
+        ),
         ("network: []\n", ["this is a configuration, not an experiment"]),
         ("", ["the configuration is empty"]),
         ("[]\n", ["e.yaml:1:1"]),

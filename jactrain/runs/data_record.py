@@ -1,0 +1,65 @@
+"""What a run's record says of the examples that it was trained with, by which they are known again."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import Any
+
+import numpy as np
+
+from jactrain.arrays import Array
+from jactrain.training.experiment import Experiment
+
+# How far sums may be apart, by the norm of what is summed. Rows of float32 are summed to 1e-6; one other
+# label among a million is 1e-3.
+_NEAR = 1e-5
+
+
+def data_record(experiment: Experiment) -> dict[str, Any]:
+    """Return the numbers of examples of each part, the SHA-256 of all as they are trained with, and sums.
+
+    By the sums they are known again where another NumPy draws or scales them with other last bits.
+    """
+    arrays = [np.ascontiguousarray(array) for array in _arrays(experiment)]
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(array.data)
+    return {
+        "examples": example_counts(experiment),
+        "data": digest.hexdigest(),
+        "data_sums": [_sums(array) for array in arrays],
+    }
+
+
+def example_counts(experiment: Experiment) -> dict[str, int]:
+    """Return how many examples there are, in each part."""
+    parts = {"train": experiment.training, "validation": experiment.validation}
+    return {name: len(part.x) for name, part in parts.items() if part is not None}
+
+
+def are_the_same_data(before: Any, now: dict[str, Any]) -> bool:
+    """Tell whether two records are of the same examples in the same order, up to their last digits."""
+    try:
+        return before["data"] == now["data"] or all(
+            math.isclose(one, other, rel_tol=0, abs_tol=_NEAR * max(one_norm, other_norm))
+            for (one, one_norm), (other, other_norm) in zip(
+                before["data_sums"], now["data_sums"], strict=True
+            )
+        )
+    except (KeyError, TypeError, ValueError):  # somebody else wrote it
+        return False
+
+
+def _arrays(experiment: Experiment) -> list[Array]:
+    parts = (experiment.training, experiment.validation)
+    return [array for part in parts if part is not None for array in (part.x, part.targets)]
+
+
+def _sums(array: Array) -> tuple[float, float]:
+    """Return the sum of all entries, each with another weight, and their norm."""
+    rows = array.reshape(len(array), -1)
+    rows = rows if rows.dtype.kind == "f" else rows.astype(np.float64)
+    examples, features = (np.arange(size, dtype=np.float64) for size in rows.shape)
+    sums = rows @ np.cos(0.7 * features).astype(rows.dtype)
+    return float(np.cos(examples) @ sums.astype(np.float64)), float(np.linalg.norm(rows))
