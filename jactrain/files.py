@@ -15,6 +15,11 @@ from typing import IO, Any
 from jactrain.errors import FileAccessError, UsageError
 
 _LONGEST_PATH = 200
+_LOOK = "choose another place, or look at its permissions and its disk"
+_ADVICE = {
+    errno.ENOSPC: "make room on its disk, or choose another place",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f), or choose another place",
+}
 # What the names of files and folders begin with that are not finished.
 UNFINISHED = ".jactrain-"
 
@@ -36,10 +41,8 @@ def reachable(path: Path, verb: str = "reached") -> Iterator[None]:
         yield
     except OSError as error:
         shown = str(path) if len(str(path)) <= _LONGEST_PATH else f"{str(path)[:_LONGEST_PATH]}…"
-        raise FileAccessError(
-            f"{shown} cannot be {verb}: {error.strerror or error}; choose another place, or look at its "
-            "permissions and its disk"
-        ) from None
+        reason = f"{error.strerror or error}; {_ADVICE.get(error.errno or 0, _LOOK)}"
+        raise FileAccessError(f"{shown} cannot be {verb}: {reason}") from None
 
 
 def require_unicode(path: Path) -> None:

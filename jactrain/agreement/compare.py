@@ -80,6 +80,11 @@ class Comparison:
         """The verdict on the whole vector, in which that on every parameter has a say."""
         return self.whole.verdict
 
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the mode disagrees, or failed."""
+        return self.verdict in (Verdict.DISAGREE, Verdict.FAILED)
+
     def as_json(self) -> dict[str, Any]:
         """Return the figures as plain numbers, texts, lists and mappings; never a NaN."""
         blocks = {name: _plain(agreement) for name, agreement in self.blocks.items()}

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from jactrain.agreement.monitor import Measurement
-from jactrain.cli.common import echo_notes
+from jactrain.cli.common import echo_notes, small
 from jactrain.cli.tables import figure
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.session import RunListener, ending
@@ -50,6 +50,7 @@ class ProgressListener(RunListener):
         self._epochs = 0
         self._stopping = Engine.stopping
         self._agreement: dict[str, str] = {}
+        self._wrong: set[str] = set()
         self._last = 0.0
         self._untold = ""  # the newest epoch's line, where it came too soon to be shown
 
@@ -99,9 +100,14 @@ class ProgressListener(RunListener):
             self.on_note(note)
 
     def on_agreement(self, step: int, measurement: Measurement) -> None:
-        """Keep the newest comparison for the next line."""
-        error = measurement.comparison.whole.relative_error
+        """Keep the newest comparison for the next line; say at once that a mode disagrees, the first time."""
+        whole = measurement.comparison.whole
+        error = whole.relative_error
         name = measurement.mode.partition("(")[0]
+        if measurement.comparison.is_wrong and measurement.mode not in self._wrong:
+            self._wrong.add(measurement.mode)
+            by = "" if error is None else f" by {small(error)}, where {small(whole.allowed)} is allowed"
+            self.on_note(f"at step {step:,} {measurement.mode} disagrees with {measurement.reference}{by}")
         self._agreement[measurement.mode] = f"{name} {'–' if error is None else f'{error:.1e}'}"
 
     def on_epoch(self, state: TrainingState) -> None:

@@ -90,6 +90,20 @@ def agreement_reasons(measurements: Iterable[Measurement]) -> str:
     return "\n ".join(escaped(f"{', '.join(names)}: {reason}") for reason, names in shared.items())
 
 
+def disagreements(result: RunResult) -> list[str]:
+    """Return for each mode that disagreed before the last comparison when it did, in words."""
+    found = {
+        mode: before
+        for mode, steps in result.disagreements.items()
+        if (before := [step for step in steps if step != result.agreement_step])
+    }
+    return [
+        f"{mode} disagreed at {counted(len(steps), 'earlier comparison')}, "
+        f"{'the first ' if len(steps) > 1 else ''}at step {steps[0]:,}; agreement.jsonl has them"
+        for mode, steps in found.items()
+    ]
+
+
 def chain_table(blueprint: Blueprint) -> Table:
     """Return a table of the layers: sizes, parameters, multiply-adds per example."""
     table = Table("layer", "inputs", "outputs", box=None)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from jactrain.cli.common import echo_json, echo_table
+from jactrain.cli.common import echo_json, echo_notes, echo_table
+from jactrain.errors import FileAccessError, UsageError
 
 if TYPE_CHECKING:
     from jactrain.cli.progress import ProgressListener
@@ -23,19 +24,27 @@ def trained(train: Callable[[ProgressListener], RunResult], json: bool) -> RunRe
         with ProgressListener(quiet=json) as progress:
             return train(progress)
     except KeyboardInterrupt:
-        typer.echo(_interrupted(progress), err=True)
+        typer.echo(f"interrupted; {_way_on(progress.folder)}", err=True)
         raise typer.Exit(130) from None
+    except FileAccessError as error:
+        raise FileAccessError(f"{error}; {_way_on(progress.folder)}") from None
 
 
-def _interrupted(progress: ProgressListener) -> str:
-    from jactrain.runs.checkpoints import checkpoints_of
+def _way_on(folder: Path | None) -> str:
+    """Return in words what there is of a run in `folder` that ended before its end."""
+    from jactrain.runs.checkpoints import can_be_resumed
+    from jactrain.runs.configuration import configuration_of
     from jactrain.runs.directory import RunDirectory
 
-    if progress.folder is None:
-        return "interrupted; nothing written"
-    if checkpoints_of(RunDirectory(progress.folder)):
-        return f"interrupted; go on with: jactrain resume {shlex.quote(str(progress.folder))}"
-    return f"interrupted; what was trained until then is in {progress.folder}"
+    if folder is None:
+        return "nothing written"
+    run = RunDirectory(folder)
+    try:
+        if can_be_resumed(run, configuration_of(run)):
+            return f"go on with: {run.resume_command()}"
+    except UsageError:
+        pass
+    return f"what was trained until then is in {folder}"
 
 
 def echo_result(result: RunResult, json: bool) -> None:
@@ -60,6 +69,7 @@ def _facts(result: RunResult) -> dict[str, object]:
             {"step": result.agreement_step, **measurement.as_json()}
             for measurement in result.agreement.values()
         ],
+        "disagreements": result.disagreements,
         "notes": result.experiment.notes,
     }
 
@@ -70,6 +80,7 @@ def _show(result: RunResult) -> None:
         agreement_reasons,
         agreement_table,
         counted,
+        disagreements,
         metrics_table,
     )
 
@@ -91,5 +102,6 @@ def _show(result: RunResult) -> None:
         typer.echo(f" {agreement_heading(result)}\n")
         echo_table(agreement_table(measurements))
         typer.echo(f"\n {agreement_reasons(measurements)}")
+        echo_notes(disagreements(result))
     typer.echo("")
     typer.echo(str(result.folder))

@@ -70,6 +70,7 @@ class Spread(Whole):
     median: Size
     iqr: Size
     repeats: Count
+    least: Size | None = None  # records made earlier lack it
 
 
 class MultiplyAdds(Whole):

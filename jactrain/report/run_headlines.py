@@ -125,11 +125,21 @@ def _mode(run: RunRecord) -> str:
     return next((key.split(".")[1] for key in run.settings if key.startswith("mode.")), "")
 
 
+_WRONG = ("disagree", "failed")
+
+
 def _agreement(run: RunRecord) -> str:
-    last = {mode: these[-1] for mode, these in grouped(run).items()}
-    wrong = [mode for mode, one in last.items() if one.verdict in ("disagree", "failed")]
+    modes = grouped(run)
+    last = {mode: these[-1] for mode, these in modes.items()}
+    wrong = [mode for mode, one in last.items() if one.verdict in _WRONG]
     if wrong:
         return f"; {listing(map(one_line, wrong))} disagree{'s' if len(wrong) == 1 else ''} with it"
+    for mode, these in modes.items():
+        if steps := [one.step for one in these if one.verdict in _WRONG]:
+            return (
+                f"; {one_line(mode)} disagreed with it at {len(steps):,} of "
+                f"{counted(len(these), 'comparison')}, the first at step {steps[0]:,}"
+            )
     known = [
         f"{one_line(mode)} to {shown(one.relative_error, 'error')}"
         for mode, one in last.items()

@@ -103,7 +103,10 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequen
             f"{config.training.epochs}: a training cannot be taken back; give it more, or start a new run"
         )
     if is_over(experiment, point.state):
-        notes.append("this run was trained to its end; --set training.epochs=… trains it for longer")
+        longer = "this run was trained to its end; --set training.epochs=… trains it for longer"
+        if point.state.epoch < config.training.epochs:
+            longer = "this run was stopped early; --set training.early_stopping=null trains it for longer"
+        notes.append(longer)
     resumed = {
         "time": now(),
         "step": point.state.step,

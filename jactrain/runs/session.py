@@ -44,6 +44,7 @@ class RunResult:
     metrics: dict[str, float | None]
     agreement: dict[str, Measurement]
     agreement_step: int | None
+    disagreements: dict[str, list[int]]
     epochs: int
     kept_epoch: int
     steps: int
@@ -121,6 +122,7 @@ class Session:
         self._listeners = listeners
         self._agreement: dict[str, Measurement] = {}
         self._agreement_step: int | None = None
+        self._disagreements: dict[str, list[int]] = {}
 
     def train(self, start: Point) -> RunResult:
         """Train from `start` to the end, going back to checkpoints after divergences as far as is allowed.
@@ -162,6 +164,8 @@ class Session:
 
     def _report(self, recorder: Recorder, step: int, measurement: Measurement) -> None:
         self._agreement[measurement.mode], self._agreement_step = measurement, step
+        if measurement.comparison.is_wrong:
+            self._disagreements.setdefault(measurement.mode, []).append(step)
         recorder.agreement(step, measurement)
         for listener in self._listeners:
             listener.on_agreement(step, measurement)
@@ -190,6 +194,11 @@ class Session:
         else:
             back = Point(checkpoint.state, Lengths(**checkpoint.record["lengths"]))
         self._agreement, self._agreement_step = {}, None  # of steps that are not taken now
+        self._disagreements = {
+            mode: before
+            for mode, steps in self._disagreements.items()
+            if (before := [step for step in steps if step <= back.state.step])
+        }
         back.state.rate_factor = state.rate_factor * rule.reduce_learning_rate
         back.state.retries = state.retries + 1
         where = f"the end of epoch {back.state.epoch}" if back.state.step else "the start"
@@ -227,6 +236,7 @@ class Session:
             metrics=state.metrics,
             agreement=self._agreement,
             agreement_step=self._agreement_step,
+            disagreements=self._disagreements,
             epochs=state.epoch,
             kept_epoch=state.kept_epoch,
             steps=state.step,

@@ -1,5 +1,6 @@
 """What a terminal shows while something trains: a bar, the newest figures, and what is stopping."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,3 +69,21 @@ def test_that_a_sweep_stops_stays_on_the_screen(capsys: pytest.CaptureFixture[st
     assert "1 of 3 cells done (1 interrupted), 0 running" in shown
     assert "stopping: what is being trained keeps a checkpoint; Ctrl-C again to stop at once" in shown
     assert "note: something" in shown
+
+
+def test_a_mode_that_disagrees_is_told_of_at_once_and_again_at_the_end(
+    toy: Callable, jactrain: Callable
+) -> None:
+    Path("wrong_at_first.py").write_text(
+        "from jactrain.layers import layers\nfrom jactrain.layers.tanh import Tanh\n\n"
+        '@layers.register("wrong_at_first")\nclass Wrong(Tanh):\n    """A tanh whose vjp is wrong."""\n\n'
+        "    def vjp(self, *arguments):\n        return super().vjp(*arguments) * 2\n"
+    )
+    changes = ("- tanh", "- wrong_at_first"), ("modes: [forward]", "modes: [forward], every: 2")
+    arguments = ("run", toy(*changes), "--plugin", "wrong_at_first")
+    done = jactrain(*arguments)
+    assert done.code == 0
+    assert done.err.count("note: at step 0 forward disagrees with reverse by ") == 1
+    assert done.err.count("disagrees with reverse by") == 1
+    assert "note: forward disagreed at 2 earlier comparisons, the first at step 0; agreement" in done.err
+    assert json.loads(jactrain(*arguments, "--json").out)["disagreements"] == {"forward": [0, 2, 4]}

@@ -84,6 +84,10 @@ def test_a_run_without_room_leaves_whole_files_and_goes_on(size, whole, jactrain
         last = done.stderr.splitlines()[-1]
         assert last.startswith("error: ")
         assert "File too large" in last
+        folder = only_run(runs)
+        assert last.endswith(
+            "; nothing written" if folder is None else f"go on with: jactrain resume {folder}"
+        )
     require_whole(runs)
     folder = only_run(runs)
     if folder is not None:

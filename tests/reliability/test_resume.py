@@ -337,6 +337,16 @@ def test_a_finished_run_stays_what_it_is(begun, jactrain):
     assert meta(folder)["status"] == "finished"
 
 
+def test_a_run_that_was_stopped_early_is_told_how_to_go_on(begun, jactrain):
+    folder = begun("runs", "training.early_stopping={patience: 1, minimum_improvement: 10}")
+    assert meta(folder)["epochs"] == 2
+    code, _, err = jactrain("resume", folder)
+    assert code == 0
+    (advice,) = re.findall(r"was stopped early; --set (\S+) trains it for longer", err)
+    code, _, err = jactrain("resume", folder, "--set", advice)
+    assert (code, meta(folder)["epochs"]) == (0, 4), err
+
+
 def test_a_change_of_a_finished_run_does_not_stop_the_next_resume(begun, jactrain):
     folder = begun()
     assert jactrain("resume", folder, "--set", "optimizer.adam.learning_rate=0.02")[0] == 0

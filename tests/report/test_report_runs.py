@@ -86,6 +86,18 @@ def test_verdicts_and_allowed_errors_are_shown_where_they_were_recorded(run: Pat
     assert "✗ disagree" in html
 
 
+def test_a_disagreement_before_the_last_comparison_is_told_of(run: Path) -> None:
+    records = [line | {"verdict": "agree"} for line in lines(run / "agreement.jsonl")]
+    mode = records[0]["mode"]
+    number = sum(line["mode"] == mode for line in records)
+    assert number > 1
+    records[0] |= {"verdict": "disagree"}
+    write(run / "agreement.jsonl", records)
+    assert page_of(run).headline.endswith(
+        f"; {mode} disagreed with it at 1 of {number} comparisons, the first at step {records[0]['step']}."
+    )
+
+
 def test_under_early_stopping_the_kept_epoch_counts(run: Path, make_run: MakeRun) -> None:
     metrics = lines(run / "metrics.jsonl")
     for line, loss in zip(metrics, (0.5, 0.2, 0.3, 0.4), strict=True):
