@@ -16,7 +16,9 @@ def load_plugins(modules: Sequence[str] | None) -> None:
             sys.path.insert(0, "")
         try:
             importlib.import_module(module)
-        except Exception as error:  # whatever a third party's module raises is told, not shown as ours
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever a third party's module raises is told, not shown as ours
             raise UsageError(
                 f"the plug-in {module!r} cannot be imported ({type(error).__name__}: {error}); --plugin "
                 "takes the name of a Python module that is installed or lies in the current folder"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,7 @@ def command(
     import csv
     import io
 
+    from jactrain.config.yaml import escaped
     from jactrain.data.base import Classification
     from jactrain.data.inputs import read_inputs
     from jactrain.files import write_text
@@ -59,7 +61,9 @@ def command(
         writer.writerow(model.task.targets)
         writer.writerows(predictions.tolist())
     if out is None:
-        typer.echo(text.getvalue(), nl=False)
+        # A terminal acts on what it is sent; a pipe gets the very text, which typer would strip.
+        told = text.getvalue()
+        sys.stdout.write("\n".join(map(escaped, told.split("\n"))) if sys.stdout.isatty() else told)
     else:
         write_text(out, text.getvalue())
         typer.echo(f"{len(predictions)} predictions written to {out}", err=True)

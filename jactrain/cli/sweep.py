@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jactrain.cli.common import Json, Plugins, echo_json, echo_notes, echo_table
-from jactrain.errors import UsageError
+from jactrain.errors import FileAccessError, UsageError
 from jactrain.plugins import load_plugins
 
 if TYPE_CHECKING:
@@ -88,8 +88,11 @@ def command(
     from jactrain.cli.sweep_progress import SweepProgress
     from jactrain.sweeps.sweep import train_sweep
 
-    with SweepProgress(quiet=json) as progress:
-        result = train_sweep(read, runs, lambda: _workers(backend, jobs, address), manner, progress)
+    try:
+        with SweepProgress(quiet=json) as progress:
+            result = train_sweep(read, runs, lambda: _workers(backend, jobs, address), manner, progress)
+    except FileAccessError as error:
+        raise FileAccessError(f"{error}; go on with: {_again()}") from None
     if json:
         echo_json(_facts(result))
     else:
@@ -221,6 +224,11 @@ def _facts(result: SweepResult) -> dict[str, object]:
     }
 
 
+def _again() -> str:
+    """Return what was typed, but what has been done by it."""
+    return shlex.join(["jactrain", *(each for each in sys.argv[1:] if each not in ("--retry", "--update"))])
+
+
 def _show(result: SweepResult) -> None:
     from rich.table import Table
 
@@ -242,7 +250,7 @@ def _show(result: SweepResult) -> None:
         echo_table(table)
         if len(failed) > _SHOWN_CELLS:
             typer.echo(f"… and {len(failed) - _SHOWN_CELLS} more; results.csv has all")
-    again = shlex.join(["jactrain", *(each for each in sys.argv[1:] if each not in ("--retry", "--update"))])
+    again = _again()
     if counts[Status.DIVERGED] or counts[Status.FAILED]:
         echo_notes([f"to train anew what diverged or failed: {again} --retry"])
     if result.interrupted or any(counts[status] for status in Status if status.is_to_do):

@@ -17,6 +17,8 @@ from jactrain.errors import DataError
 LIMIT = 4 * GIBIBYTE
 # Of arrays that a message lists.
 _NAMES, _LONGEST_NAME = 20, 60
+_LAST_CHARACTER, _SURROGATES = 0x10FFFF, range(0xD800, 0xE000)
+_LONGEST_HEADER = 10_000  # bytes, as numpy.load has it; but it reads longer ones before it refuses them
 
 _ZIP, _NPY = b"PK", b"\x93NUMPY"
 _HEADERS = {
@@ -104,11 +106,27 @@ def _read_header(path: Path, name: str, file: IO[bytes]) -> tuple[Shape, np.dtyp
     version = np.lib.format.read_magic(file)
     if version not in _HEADERS:  # 3.0 is for records with names outside Latin-1
         raise DataError(f"{path}: {name} has the npy format {version}; give an array of numbers or text")
+    length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
+    if length > _LONGEST_HEADER:
+        raise DataError(
+            f"{path}: {name} has a header of {length:,} bytes, at most {_LONGEST_HEADER:,} are read; write "
+            "the file anew"
+        )
+    file.seek(np.lib.format.MAGIC_LEN)
     shape, _, dtype = _HEADERS[version](file)
     if dtype.hasobject or dtype.kind == "V":
         came = "Python objects, which are never unpickled" if dtype.hasobject else "records"
         raise DataError(f"{path}: {name} holds {came}; give an array of numbers or text")
     return shape, dtype
+
+
+def no_character(texts: Array) -> int | None:
+    """Return a code point in an array of text (dtype `U`) that is no character, if there is one."""
+    if not texts.size:
+        return None
+    points = np.ascontiguousarray(texts.astype(texts.dtype.newbyteorder("="))).view(np.uint32)
+    wrong = points[(points > _LAST_CHARACTER) | ((points >= _SURROGATES.start) & (points < _SURROGATES.stop))]
+    return int(wrong[0]) if wrong.size else None
 
 
 def _check_size(path: Path, name: str, size: int, limit: int) -> None:

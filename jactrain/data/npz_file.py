@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from jactrain.arrays import MOST_AXES, Array
-from jactrain.data.archive import read_arrays
+from jactrain.data.archive import no_character, read_arrays
 from jactrain.data.base import Classification, Dataset, Outline, Regression, Source, Task, sources
 from jactrain.data.names import encode, numbered
 from jactrain.data.paths import DataPath
@@ -60,9 +60,6 @@ def _inputs(path: Path, x: Array) -> Array:
     return _finite(path, "x", x)
 
 
-_LAST_CHARACTER, _SURROGATES = 0x10FFFF, range(0xD800, 0xE000)
-
-
 def _targets(path: Path, y: Array) -> tuple[Array, Task]:
     if y.dtype.kind == "f":
         targets = _finite(path, "y", y.reshape(len(y), -1))
@@ -82,11 +79,9 @@ def _targets(path: Path, y: Array) -> tuple[Array, Task]:
 
 def _text(path: Path, y: Array) -> Array:
     """Return `y` with byte strings decoded; DataError for what is no text."""
-    if y.dtype.kind == "U" and y.size:
-        points = np.ascontiguousarray(y.astype(y.dtype.newbyteorder("="))).view(np.uint32)
-        wrong = (points > _LAST_CHARACTER) | ((points >= _SURROGATES.start) & (points < _SURROGATES.stop))
-        if wrong.any():
-            raise DataError(f"{path}: y holds U+{points[wrong][0]:04X}, which is no character; write y anew")
+    point = no_character(y) if y.dtype.kind == "U" else None
+    if point is not None:
+        raise DataError(f"{path}: y holds U+{point:04X}, which is no character; write y anew")
     try:
         return np.char.decode(y, "utf-8") if y.dtype.kind == "S" else y
     except UnicodeDecodeError:

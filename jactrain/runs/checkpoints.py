@@ -14,6 +14,7 @@ from jactrain.config.models import Config
 from jactrain.errors import CheckpointError
 from jactrain.files import reachable, sync_folder
 from jactrain.runs.directory import RunDirectory
+from jactrain.training.batches import steps_per_epoch
 from jactrain.training.checkpoint import Checkpoint, load, save
 from jactrain.training.events import Listener
 from jactrain.training.experiment import Experiment
@@ -23,13 +24,15 @@ from jactrain.training.state import TrainingState
 _NAME = re.compile(r"step-(\d{1,18})\.npz")
 
 
-def checkpoints_of(directory: RunDirectory) -> list[Path]:
-    """Return the checkpoints in the run's folder, the newest first."""
+def checkpoints_of(directory: RunDirectory, steps: int = 1) -> list[Path]:
+    """Return the checkpoints in the run's folder that come after a multiple of `steps`, the newest first."""
     with reachable(directory.checkpoints):
         if not directory.checkpoints.is_dir():
             return []
         found = [(_NAME.fullmatch(path.name), path) for path in directory.checkpoints.iterdir()]
-    return [path for match, path in sorted(found, key=_step, reverse=True) if match]
+    return [
+        path for match, path in sorted(found, key=_step, reverse=True) if match and int(match[1]) % steps == 0
+    ]
 
 
 def can_be_resumed(directory: RunDirectory, config: Config) -> bool:
@@ -58,10 +61,13 @@ class Found(NamedTuple):
                 each.replace(each.with_suffix(".damaged"))
 
 
-def newest_whole(directory: RunDirectory) -> Found:
-    """Return the newest checkpoint that is whole; CheckpointError where all of them are damaged."""
+def newest_whole(directory: RunDirectory, steps: int = 1) -> Found:
+    """Return the newest checkpoint that is whole, of those after a multiple of `steps`.
+
+    Raises CheckpointError where all of them are damaged.
+    """
     damaged: dict[Path, CheckpointError] = {}
-    for path in checkpoints_of(directory):
+    for path in checkpoints_of(directory, steps):
         try:
             return Found(path, load(path), damaged)
         except CheckpointError as error:
@@ -89,6 +95,7 @@ class Keeper(Listener):
         self._directory = directory
         self._record = record
         self._settings: Checkpoints | None = None
+        self._steps = 1  # of an epoch
         self._started = perf_counter()
         self._spent, self._cost = 0.0, _FIRST
         self.newest = next(iter(checkpoints_of(directory)), None)
@@ -96,6 +103,7 @@ class Keeper(Listener):
     def on_start(self, experiment: Experiment, state: TrainingState) -> None:
         """Learn how often, and how many."""
         self._settings = experiment.settings.checkpoints
+        self._steps = steps_per_epoch(experiment)
         self._started = perf_counter()
 
     def on_epoch(self, state: TrainingState) -> None:
@@ -115,7 +123,8 @@ class Keeper(Listener):
     def keep(self, state: TrainingState) -> None:
         """Write `state`, unless it is there, not finite, or no checkpoints are wanted; remove the oldest."""
         path = self._directory.checkpoints / f"step-{state.step:010}.npz"
-        if self._settings is None or path == self.newest or not np.isfinite(state.parameters).all():
+        finite = all(np.isfinite(array).all() for array in (state.parameters, *state.optimizer.values()))
+        if self._settings is None or path == self.newest or not finite:
             return
         start = perf_counter()
         if not path.parent.exists():
@@ -124,8 +133,11 @@ class Keeper(Listener):
             sync_folder(self._directory.path)
         save(path, state, self._record())
         self.newest = path
+        # A divergence goes back to an epoch's end, whether the training was interrupted since or not.
+        last_end = checkpoints_of(self._directory, self._steps)[:1]
         for old in checkpoints_of(self._directory)[self._settings.keep :]:
-            old.unlink(missing_ok=True)
+            if old not in last_end:
+                old.unlink(missing_ok=True)
         self._cost = perf_counter() - start
         self._spent += self._cost
 

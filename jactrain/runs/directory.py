@@ -96,7 +96,7 @@ class RunDirectory:
     def read_meta(self) -> dict[str, Any]:
         """Return what `meta.json` says; nothing where it is missing, or no mapping in JSON."""
         try:
-            meta = json.loads(self.meta.read_text(encoding="utf-8"))
+            meta = json.loads(self.meta.read_text(encoding="utf-8")) if self.meta.is_file() else None
         except (OSError, ValueError, RecursionError):
             return {}
         return meta if isinstance(meta, dict) else {}

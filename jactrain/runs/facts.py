@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jactrain.arrays import MOST_AXES, Array, Shape
-from jactrain.data.archive import read_arrays
+from jactrain.data.archive import no_character, read_arrays
 from jactrain.data.base import Classification, Regression, Task
 from jactrain.data.preparation import Scaling
 from jactrain.errors import DataError, RunError
@@ -93,6 +93,8 @@ def _shape(path: Path, array: Array) -> Shape:
 def _texts(path: Path, name: str, array: Array) -> tuple[str, ...]:
     if array.dtype.kind != "U" or array.ndim != 1:
         raise _damaged(path, name, "a list of texts", f"{array.dtype} of shape {array.shape}")
+    if (point := no_character(array)) is not None:
+        raise _damaged(path, name, "text", f"with U+{point:04X}, which is no character")
     return tuple(array.tolist())
 
 

@@ -97,6 +97,8 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequen
         point = Point(checkpoint.state, lengths)
         if any(_overlap(change.key, "optimizer") for change in changes):  # by someone who knows better
             point.state.rate_factor, point.state.retries = 1.0, 0
+        if any(change.key == "training.early_stopping" for change in changes):  # switched on or off
+            point.state.forget_best()
     if point.state.epoch > config.training.epochs:
         raise RunError(
             f"{directory.path} was trained for {point.state.epoch} epochs, and training.epochs is "
@@ -161,8 +163,10 @@ def _lengths(directory: RunDirectory, path: Path, checkpoint: Checkpoint) -> tup
             size = file.stat().st_size if file.exists() else 0
             if size < length:
                 notes.append(f"{file} has {size} bytes, {length - size} fewer than it had: lines are missing")
-                size = file.read_bytes().rfind(b"\n") + 1 if size else 0
-        there.append(min(size, length))
+            whole = file.read_bytes()[:length].rfind(b"\n") + 1 if size else 0
+            if size >= length > whole:
+                notes.append(f"{file} was changed: byte {length} is within a line; it is cut to whole ones")
+        there.append(whole)
     return Lengths(*there), notes
 
 

@@ -17,12 +17,13 @@ from jactrain.agreement.monitor import Measurement
 from jactrain.arrays import Array
 from jactrain.errors import CheckpointError, DivergedError, FileAccessError, PrunedError, UsageError
 from jactrain.files import as_json, write_text
-from jactrain.runs.checkpoints import Keeper, newest_whole
+from jactrain.runs.checkpoints import Keeper, checkpoints_of, newest_whole
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.interruption import Interruption
 from jactrain.runs.model import Model
 from jactrain.runs.recorder import Lengths, Recorder
 from jactrain.training.agreement import AgreementListener
+from jactrain.training.batches import steps_per_epoch
 from jactrain.training.events import Listener
 from jactrain.training.experiment import Experiment
 from jactrain.training.state import TrainingState
@@ -176,7 +177,7 @@ class Session:
         return {"lengths": recorder.kept()._asdict(), "config": self._config, "facts": facts}
 
     def _back(self, state: TrainingState, keeper: Keeper, error: DivergedError) -> Point:
-        """Return the last checkpoint that is whole, with a lower learning rate.
+        """Return the last end of an epoch that has a whole checkpoint, with a lower learning rate.
 
         Raises the error where that is not to be tried, with the way back by hand.
         """
@@ -184,11 +185,15 @@ class Session:
         if rule is None or state.retries >= rule.retries:
             raise DivergedError(f"{error}{self._way_back(keeper)}") from None
         try:
-            found = newest_whole(self._directory)
+            found = newest_whole(self._directory, steps_per_epoch(self._experiment))
         except CheckpointError as damaged:
             raise DivergedError(f"{error}; {damaged}") from None
         found.put_damaged_aside()
         checkpoint = found.checkpoint
+        for path in checkpoints_of(self._directory):  # of steps that are not taken now, within an epoch
+            if path == found.path:
+                break
+            path.unlink()
         if checkpoint is None:
             back = Point(TrainingState.start(self._experiment), Lengths())
         else:
@@ -206,7 +211,7 @@ class Session:
             f"{str(error).partition('; ')[0]}; going back to {where} with learning rates times "
             f"{back.state.rate_factor:.3g} (retry {back.state.retries} of {rule.retries})"
         )
-        self._meta["retries"] = [*self._meta.get("retries", []), note]
+        self._meta["retries"] = [*_texts(self._meta.get("retries")), note]
         for each in (*found.notes, note):
             for listener in self._listeners:
                 listener.on_note(each)
@@ -247,6 +252,11 @@ class Session:
     def _write_meta(self, state: TrainingState, status: str, reason: str = "") -> None:
         reached = {"epochs": state.epoch, "steps": state.step, "kept_epoch": state.kept_epoch}
         write_meta(self._directory, self._meta | reached, status, reason)
+
+
+def _texts(value: Any) -> list[str]:
+    """Return a list of texts from `meta.json`, which anybody may have changed."""
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
 def _ending_of(error: BaseException) -> tuple[str, str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 from jactrain.errors import PrunedError
+from jactrain.files import reachable
 from jactrain.runs.session import RunListener
 from jactrain.sweeps.search import opened
 from jactrain.sweeps.task import Trial
@@ -19,9 +21,11 @@ class Pruner(RunListener):
         """Open the journal; `trial` is one that is running."""
         import optuna
 
-        study = opened(trial.journal, trial.study, trial.pruning_after or 0)
-        number = study.get_trials(deepcopy=False)[trial.number]._trial_id
-        self._trial: Any = optuna.trial.Trial(study, number)
+        self._journal = Path(trial.journal)
+        with reachable(self._journal):
+            study = opened(trial.journal, trial.study, trial.pruning_after or 0)
+            number = study.get_trials(deepcopy=False)[trial.number]._trial_id
+            self._trial: Any = optuna.trial.Trial(study, number)
         self._metric, self._prunes = trial.metric, trial.pruning_after is not None
 
     def on_epoch(self, state: TrainingState) -> None:
@@ -29,8 +33,10 @@ class Pruner(RunListener):
         value = state.metrics.get(self._metric)
         if value is None:
             return
-        with warnings.catch_warnings():  # a resumed training reports its epochs a second time
-            warnings.simplefilter("ignore", UserWarning)
+        with reachable(self._journal, "written"), warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", UserWarning
+            )  # a resumed training reports epochs again
             self._trial.report(value, state.epoch)
         if self._prunes and self._trial.should_prune():
             raise PrunedError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -100,10 +101,11 @@ class Searched(Source):
         self._read, self._folder, self._manner = read, folder, manner
         self._options, self._over = search.optuna, read.experiment.random.over
         _require_same(read, folder, manner)
-        self._study = opened(
-            str(folder.journal.resolve()), read.name, search.optuna.pruning_after, search.optuna
-        )
-        _require_comparable(self._study, search.optuna, self._over, read)
+        with self._written():
+            self._study = opened(
+                str(folder.journal.resolve()), read.name, search.optuna.pruning_after, search.optuna
+            )
+            _require_comparable(self._study, search.optuna, self._over, read)
         self._recorded = recorded_digests(folder)
         self._cells: dict[int, Cell] = {}
         self._again: set[int] = set()  # trained anew after the study was told that they failed
@@ -121,12 +123,19 @@ class Searched(Source):
 
     def _take(self, trial: Any) -> None:
         """Take up a trial of the journal: to be trained, gone on with, or told of, if it was not."""
-        cell = None
-        if _SETTINGS in trial.user_attrs:  # else the process ended between asking and naming it
-            cell = self._cell(trial.number, json.loads(trial.user_attrs[_SETTINGS]))
+        if _SETTINGS in trial.user_attrs:
+            values = json.loads(trial.user_attrs[_SETTINGS])
+        elif trial.state.is_finished():
+            return
+        else:  # the process ended, or found no room, between asking and naming it
+            from optuna.trial import Trial as Asked
+
+            self._study.sampler = _sampler(self._options.seed, trial.number)
+            values = self._drawn(Asked(self._study, trial._trial_id))
+        cell = self._cell(trial.number, values)
         if cell is None:
             if not trial.state.is_finished():
-                self._study.tell(trial.number, state=_state("FAIL"))
+                self._tell_journal(trial.number, state=_state("FAIL"))
             return
         self._cells[trial.number] = cell
         if self._recorded.get(cell.name, cell.digest) != cell.digest:
@@ -151,12 +160,12 @@ class Searched(Source):
         while len(self._cells) < self.count:
             asked = len(self._study.get_trials(deepcopy=False))
             self._study.sampler = _sampler(self._options.seed, asked)
-            trial = self._study.ask()
-            values = {key: _suggested(trial, key, each) for key, each in self._over.items()}
-            trial.set_user_attr(_SETTINGS, json.dumps(values))
+            with self._written():
+                trial = self._study.ask()
+            values = self._drawn(trial)
             cell = self._cell(trial.number, values)
             if cell is None:
-                self._study.tell(trial.number, state=_state("FAIL"))
+                self._tell_journal(trial.number, state=_state("FAIL"))
                 impossible += 1
                 if impossible > self.count:
                     raise UsageError(
@@ -181,10 +190,10 @@ class Searched(Source):
             if has_value:
                 self._add(number, value)
         elif has_value:
-            self._study.tell(number, value, skip_if_finished=True)
+            self._tell_journal(number, value, skip_if_finished=True)
         else:
             state = _state("PRUNED" if status is Status.PRUNED else "FAIL")
-            self._study.tell(number, state=state, skip_if_finished=True)
+            self._tell_journal(number, state=state, skip_if_finished=True)
 
     def _add(self, number: int, value: Any) -> None:
         """Tell the study what came of a trial the second time; what it was told cannot be changed."""
@@ -193,7 +202,23 @@ class Searched(Source):
         old = self._study.get_trials(deepcopy=False)[number]
         if old.state is _state("COMPLETE"):  # its folder was removed, and the same came of it
             return
-        self._study.add_trial(create_trial(params=old.params, distributions=old.distributions, value=value))
+        again = create_trial(params=old.params, distributions=old.distributions, value=value)
+        with self._written():
+            self._study.add_trial(again)
+
+    def _tell_journal(self, number: int, *arguments: Any, **options: Any) -> None:
+        with self._written():
+            self._study.tell(number, *arguments, **options)
+
+    def _drawn(self, trial: Any) -> dict[str, Any]:
+        """Return what the sampler has for a trial that was asked for, once the journal has it."""
+        with self._written():
+            values = {key: _suggested(trial, key, each) for key, each in self._over.items()}
+            trial.set_user_attr(_SETTINGS, json.dumps(values))
+        return values
+
+    def _written(self) -> AbstractContextManager[None]:
+        return reachable(self._folder.journal, "written")
 
     def _cell(self, number: int, values: dict[str, Any]) -> Cell | None:
         """Return the cell of a trial; None where no training can have its settings together."""

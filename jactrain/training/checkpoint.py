@@ -64,15 +64,15 @@ class _Facts(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     format: int
-    step: NonNegativeInt
-    epoch: NonNegativeInt
+    step: int = Field(ge=0, lt=2**63)
+    epoch: int = Field(ge=0, lt=2**63)
     seconds: NonNegativeFloat
     multiply_adds: NonNegativeInt
     metrics: dict[str, float | None]
-    best_epoch: NonNegativeInt
+    best_epoch: int = Field(ge=0, lt=2**63)
     best_loss: float | None
     rate_factor: float = Field(gt=0, le=1)
-    retries: NonNegativeInt
+    retries: int = Field(ge=0, lt=2**63)
     generators: dict[str, _Generator]
     record: dict[str, JsonValue]
     digests: dict[str, str]
@@ -138,6 +138,8 @@ def load(path: Path) -> Checkpoint:
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or _digest(array) != facts.digests[name]:
             raise CheckpointError(f"{path} is damaged: {name} is not what was written")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise CheckpointError(f"{path} is damaged: {name} is not finite")
     if "parameters" not in arrays:
         raise CheckpointError(f"{path} is damaged: there are no parameters")
     return Checkpoint(_state(path, facts, arrays), facts.record)

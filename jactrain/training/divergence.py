@@ -69,6 +69,17 @@ def require_finite_losses(state: TrainingState) -> None:
             raise _diverged(state, f"the {name.replace('_', ' ')} is {loss}")
 
 
+def require_finite_optimizer(state: TrainingState) -> None:
+    """Raise DivergedError if an optimizer's moment is not finite: its parameters would never move again."""
+    for name, array in state.optimizer.items():
+        if not np.isfinite(array).all():
+            raise _diverged(
+                state,
+                f"the optimizer's {name.replace('_', ' ')} is not finite, since gradients are so large that "
+                f"their squares overflow in {array.dtype}",
+            )
+
+
 def _diverged(state: TrainingState, what: str) -> DivergedError:
     return DivergedError(
         f"training diverged at step {state.step} of epoch {state.epoch + 1}: {what}; "

@@ -44,6 +44,10 @@ class TrainingState:
         optimizer = experiment.optimizer.initial_state(np, parameters)
         return cls(parameters, optimizer, generators(experiment.seed))
 
+    def forget_best(self) -> None:
+        """Begin anew to look for the best parameters, from here."""
+        self.best_parameters, self.best_epoch, self.best_loss = None, self.epoch, float("inf")
+
     @property
     def kept_parameters(self) -> Array:
         """The best parameters under early stopping, else the newest."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jactrain.arrays import Array
-from jactrain.training.divergence import require_finite_losses
+from jactrain.training.divergence import require_finite_losses, require_finite_optimizer
 from jactrain.training.engine import Execution, Stop, never
 from jactrain.training.events import Listener
 from jactrain.training.experiment import Experiment
@@ -47,6 +47,7 @@ def _train(
             return state
         state.metrics = measure(experiment, state.parameters, execution.outputs_and_losses)
         require_finite_losses(state)
+        require_finite_optimizer(state)
         state.epoch += 1
         observe(experiment, state)
         for listener in listeners:

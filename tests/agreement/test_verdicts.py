@@ -5,11 +5,14 @@ import pytest
 
 from jactrain.agreement.check import check
 from jactrain.agreement.compare import Verdict, compare
-from jactrain.agreement.estimates import judge
+from jactrain.agreement.estimates import _draw, judge
 from jactrain.agreement.kinks import crossings
 from jactrain.agreement.pairs import compare_pairs
 from jactrain.agreement.planting import planted, scaled
+from jactrain.agreement.reference import reference_of
+from jactrain.agreement.specimen import loss_specimen
 from jactrain.agreement.tolerance import Tolerance
+from jactrain.errors import UnsupportedError, UsageError
 from jactrain.layers import layers
 from jactrain.layers.base import Product
 from jactrain.losses import losses
@@ -19,6 +22,7 @@ from jactrain.objective import Batch, Objective
 
 FOUR = [product.value for product in Product if product is not Product.FORWARD]
 L = {"linear": {"units": 3}}
+SPSA, RANDOM_FORWARD = modes.resolve("spsa"), modes.resolve("random_forward")
 
 
 def objective_of(*chain, loss="mean_squared_error", inputs=2):
@@ -175,3 +179,59 @@ def test_modes_that_cannot_run_or_take_too_long_are_rows_with_their_reason():
     skipped = compare_pairs(objective, parameters, batch, chosen, rng, 0)
     assert {pair.verdict for pair in skipped} == {Verdict.SKIPPED}
     assert "predicted to take" in skipped[1].reason
+
+
+def test_modes_over_the_budget_are_skipped_and_those_within_it_are_not():
+    objective = objective_of(L)
+    parameters, batch, rng = point(objective)
+    some = [modes.resolve(mode) for mode in ("reverse", "forward", "complex_step", "spsa")]
+
+    def skipped(budget):
+        pairs = compare_pairs(objective, parameters, batch, some, rng, budget)
+        return {pair.mode: pair.reason for pair in pairs if pair.verdict is Verdict.SKIPPED}
+
+    assert skipped(0).keys() == {mode.label for mode in some}
+    short = skipped(1e-12)  # the first is computed, to predict what the others take
+    assert short.keys() == {"forward", "complex_step", "spsa"}
+    assert all("over the budget of 1e-12 s" in reason for reason in short.values())
+    assert not skipped(1)
+    assert not skipped(60)
+
+
+def test_without_an_exact_mode_reverse_s_reason_is_told(monkeypatch):
+    class Refuses:
+        def __init__(self, name):
+            self.name = name
+
+        def prepare(self, *_):
+            raise UnsupportedError(f"{self.name} cannot")
+
+    monkeypatch.setattr(modes, "resolve", Refuses)
+    with pytest.raises(UsageError, match="there is nothing to compare with: reverse cannot"):
+        reference_of(SPSA, objective_of(L), 3, np.float64)
+
+
+def test_the_error_of_a_mean_of_draws_is_the_standard_error():
+    objective = objective_of(L)
+    parameters, batch, _ = point(objective)
+    reference = gradient_by("reverse", objective, parameters, batch)[1].gradient
+    found = _draw(RANDOM_FORWARD, objective, parameters, batch, reference, np.random.default_rng(3), 4)
+    plan, rng = RANDOM_FORWARD.prepare(objective, batch.examples, np.float64), np.random.default_rng(3)
+    drawn = [
+        RANDOM_FORWARD.value_and_gradient(objective, parameters, batch, plan, rng).gradient for _ in range(4)
+    ]
+    np.testing.assert_allclose(found.mean, np.mean(drawn, 0), rtol=1e-12)
+    np.testing.assert_allclose(found.error, np.std(drawn, 0, ddof=1) / 2, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["mean_absolute_error", "huber", "mean_squared_error", "cross_entropy"])
+def test_a_loss_with_more_examples_than_outputs_is_right_beside_its_kinks_too(kind):
+    """Entries whose two sides lie on other pieces are set apart; the others are judged."""
+    loss, rng = losses.resolve(kind), np.random.default_rng(0)
+    targets = np.eye(3)[[0, 1, 2, 0, 1]] if kind == "cross_entropy" else rng.standard_normal((5, 3)) + 2
+    outputs = targets + rng.choice([-3.0, 3.0], targets.shape)
+    if kind == "mean_absolute_error":
+        outputs[1] = targets[1] + 1e-9  # nearer than a step
+    findings = loss_specimen(loss, outputs[None], targets, rng).findings()
+    assert {finding.product for finding in findings} == {"jvp", "vjp"}
+    assert all(finding.verdict is Verdict.AGREE for finding in findings), findings

@@ -1,6 +1,7 @@
 """Going on with runs: interrupted, damaged, edited, finished, diverged, under another engine."""
 
 import json
+import os
 import re
 import shlex
 import signal
@@ -17,10 +18,14 @@ from filelock import FileLock
 from test_kill import bits, only_run
 
 from jactrain.cli import main
+from jactrain.config.files import load_config
 from jactrain.errors import CheckpointError
 from jactrain.runs import data_record, session
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.lock import is_held, locked
+from jactrain.runs.resume import resume
+from jactrain.runs.run import run
+from jactrain.runs.session import RunListener
 from jactrain.training.checkpoint import load
 
 # A shell that starts tests in the background lets them ignore SIGINT; the child must not inherit that.
@@ -518,6 +523,112 @@ def test_who_looks_whether_a_folder_is_locked_is_waited_for(begun):
     with locked(folder):
         assert is_held(folder)
     assert is_held(folder) is False
+
+
+class Signal(RunListener):
+    """Asks a training to stop at a step."""
+
+    every = 1
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_step(self, state, batch, result):
+        if state.step == self.step:
+            signal.raise_signal(signal.SIGTERM)
+
+
+DIVERGING = """
+name: diverging
+dtype: float64
+data: {source: {friedman1: {examples: 80}}, validation: 0.2, scale: none}
+network: [{linear: {units: 6}}, linear]
+loss: mean_squared_error
+optimizer: {sgd: {learning_rate: 0.05}}
+training: {epochs: 4, batch_size: 8, checkpoints: {share: 1}}
+"""
+
+
+@pytest.mark.parametrize("steps", [(2,), (5,), (3, 5), (1, 2, 3, 4)])
+def test_a_divergence_after_interruptions_goes_back_where_it_would_have(steps, tmp_path):
+    """To an epoch's end, not into the steps that led to it."""
+    path = tmp_path / "a.yaml"
+    path.write_text(DIVERGING + "agreement: {modes: [forward], every: 3, examples: 8}\n")
+    config = load_config(path, ["training.on_divergence={retries: 6, reduce_learning_rate: 0.2}"])
+    undisturbed = run(config, tmp_path / "whole")
+    (told,) = meta(undisturbed.folder)["retries"]
+    assert "going back to the start" in told
+    with pytest.raises(KeyboardInterrupt):
+        run(config, tmp_path / "runs", listeners=[Signal(steps[0])])
+    folder = only_run(tmp_path / "runs")
+    for step in steps[1:]:
+        with pytest.raises(KeyboardInterrupt):
+            resume(folder, listeners=[Signal(step)])
+    assert len(checkpoints(folder)) == min(2, len(steps))
+    resume(folder)
+    assert bits(folder) == bits(undisturbed.folder)
+    assert meta(folder)["retries"] == [told]
+
+
+def test_an_epoch_s_end_is_kept_for_a_divergence_however_often_it_is_interrupted(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text(DIVERGING.replace("0.05", "0.001"))
+    with pytest.raises(KeyboardInterrupt):
+        run(load_config(path), tmp_path / "runs", listeners=[Signal(9)])
+    folder = only_run(tmp_path / "runs")
+    for step in (10, 11, 12):
+        with pytest.raises(KeyboardInterrupt):
+            resume(folder, listeners=[Signal(step)])
+    assert [file.name for file in checkpoints(folder)] == [
+        f"step-{step:010}.npz" for step in (8, 12, 13)
+    ]  # 8 steps are an epoch
+
+
+def test_early_stopping_may_be_switched_on_and_off(begun, jactrain):
+    rule = "training.early_stopping={patience: 1, minimum_improvement: 10}"
+    folder = begun("runs", rule)
+    assert (meta(folder)["epochs"], meta(folder)["kept_epoch"]) == (2, 1)
+    assert jactrain("resume", folder, "--set", "training.early_stopping=null")[0] == 0
+    assert (meta(folder)["epochs"], meta(folder)["kept_epoch"]) == (4, 4)
+    assert jactrain("resume", folder, *sets([rule, "training.epochs=8"]))[0] == 0
+    assert (meta(folder)["epochs"], meta(folder)["kept_epoch"]) == (6, 5)
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "agreement.jsonl"])
+def test_lines_that_somebody_made_longer_are_cut_whole(name, begun, jactrain):
+    folder = begun()
+    lines = (folder / name).read_text().splitlines(keepends=True)
+    (folder / name).write_text("".join([lines[0].replace("{", '{"mine": "a note", ', 1), *lines[1:]]))
+    code, _, err = jactrain("resume", folder, "--set", "training.epochs=6")
+    assert code == 0, err
+    assert f"{name} was changed: byte " in err
+    kept = [json.loads(line) for line in (folder / name).read_text().splitlines()]
+    assert kept[0]["mine"] == "a note"
+
+
+def test_gradients_whose_squares_overflow_are_told_and_not_kept(config, jactrain, tmp_path):
+    x = np.random.default_rng(0).standard_normal((40, 2)) * 1e20
+    np.savez(tmp_path / "big.npz", x=x, y=x[:, :1] / 1e20)
+    changes = ["network=[linear]", "loss=huber", "agreement=null"]
+    changes += [f"data={{source: {{npz: {{path: {tmp_path / 'big.npz'}}}}}, scale: none, validation: 0.25}}"]
+    code, _, err = jactrain("run", config, "--runs", tmp_path / "runs", *sets(changes))
+    assert code == 3, err
+    assert "the optimizer's second moment is not finite" in err
+    assert not checkpoints(only_run(tmp_path / "runs"))
+
+
+def test_records_that_somebody_changed_are_no_traceback(begun, jactrain):
+    folder = begun(
+        "runs", "optimizer={sgd: {learning_rate: 0.1}}", "network=[linear: {units: 8}, relu, linear]"
+    )
+    (folder / "meta.json").write_text(json.dumps(meta(folder) | {"retries": 3}))
+    rule = "training.on_divergence={reduce_learning_rate: 1e-39, retries: 1}"
+    changes = ["optimizer.sgd.learning_rate=3e38", "training.epochs=6", rule]
+    assert jactrain("resume", folder, *sets(changes))[0] == 0
+    assert len(meta(folder)["retries"]) == 1
+    (folder / "meta.json").unlink()
+    os.mkfifo(folder / "meta.json")
+    assert jactrain("evaluate", folder)[0] == 0
 
 
 def test_retries_end(begun, jactrain):
