@@ -34,9 +34,7 @@ class Pruner(RunListener):
         if value is None:
             return
         with reachable(self._journal, "written"), warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", UserWarning
-            )  # a resumed training reports epochs again
+            warnings.simplefilter("ignore", UserWarning)  # a resumed training reports epochs again
             self._trial.report(value, state.epoch)
         if self._prunes and self._trial.should_prune():
             raise PrunedError(
