@@ -165,8 +165,17 @@ class _Crew:
     def work(self, stop: Callable[[], bool]) -> None:
         """Train all cells; where `stop()` is true, begin none, and wait for those that are trained to stop.
 
-        Raises RunError where a worker cannot train at all: with another version of jactrain.
+        Raises RunError where a worker cannot train at all: with another version of jactrain; FileAccessError
+        where a search's journal finds no room.
         """
+        try:
+            self._work(stop)
+        except UsageError:
+            self._workers.stop()  # what is being trained keeps a checkpoint
+            wait(self._at_work)
+            raise
+
+    def _work(self, stop: Callable[[], bool]) -> None:
         tasks, told = self._source.tasks(), False
         while True:
             while not stop() and len(self._at_work) < self._workers.slots:

@@ -309,7 +309,8 @@ def test_costs_are_drawn_where_the_factor_changes_them(tmp_path: Path) -> None:
         write_cell(tmp_path / "s" / name, metrics_to(0.5, 0.5, work=100.0 * width))
     write_list(tmp_path / "s", cells)
     page = page_of(tmp_path / "s")
-    assert figure(page, "Multiply-adds against units").drawing.series[0].y == [600, 1200, 2400]
+    work = figure(page, "Multiply-adds against units").drawing.series[0]
+    assert (work.label, work.y) == ("multiply-adds", [600, 1200, 2400])
     assert figure(page, "Training time against units")
 
 

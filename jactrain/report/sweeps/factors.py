@@ -210,7 +210,7 @@ def _lines(sweep: SweepRecord, ranking: Ranking, having: Sequence[Setting], inde
     groups: dict[str, list[Setting]] = {}
     for setting in having:
         parts = [part(names[place], setting.values[place]) for place in others]
-        groups.setdefault(SETTINGS_APART.join(parts) or worded(ranking.metric), []).append(setting)
+        groups.setdefault(SETTINGS_APART.join(parts), []).append(setting)
     x = _axis(names[index], _values(having, index))
     lines = [*groups.items()]
     yield _against(
@@ -241,6 +241,7 @@ def _against(
 ) -> Figure:
     """Return lines of what `read` gives over the factor at `index`, with error bars."""
     series, rows = [], []
+    groups = [(label or y.label, settings) for label, settings in groups]  # a line alone is what it shows
     for style, (label, settings) in enumerate(groups[:_MOST_SERIES]):
         points = _points_of(settings, index, read)
         if points:
