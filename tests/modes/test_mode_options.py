@@ -340,3 +340,33 @@ def test_seeds_of_forward_mode_fill_the_cache_and_no_more():
     case = NetworkCase("rows", ["scale", {"linear": {"units": 300}}], (4,), "mean_squared_error", 1)
     plan = modes.resolve({"forward": {"seeds": "parameters"}}).prepare(case.objective(), 1, np.float64)
     assert plan.peak_bytes <= cache + 8 * (2 * 1504 + 4)
+
+
+@pytest.mark.parametrize("kind", modes.names())
+def test_every_mode_tells_the_mean_loss(kind):
+    outputs = OBJECTIVE.network.outputs(PARAMETERS, BATCH.x)
+    assert gradient(kind).value == pytest.approx(((outputs - BATCH.targets) ** 2).mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"checkpoints": "sqrt"}, {"checkpoints": "revolve"}, {"checkpoints": "revolve", "memory": 3100}],
+)
+def test_checkpoints_of_a_deep_chain_behind_layers_without_parameters_change_no_digit(options):
+    chain = [
+        "tanh",
+        "softplus",
+        "sigmoid",
+        *[{"linear": {"units": 3}}, "tanh"] * 11,
+        {"linear": {"units": 2}},
+    ]
+    objective = Objective(Network([layers.resolve(each) for each in chain], (3,)), OBJECTIVE.loss)
+    rng = np.random.default_rng(0)
+    parameters = objective.network.initial_parameters(rng)
+    batch = Batch(rng.standard_normal((4, 3)), rng.standard_normal((4, 2)))
+
+    def by(mode):
+        plan = mode.prepare(objective, 4, np.float64)
+        return mode.value_and_gradient(objective, parameters, batch, plan, rng).gradient
+
+    assert np.array_equal(by(modes.resolve({"reverse": options})), by(modes.resolve("reverse")))
