@@ -97,7 +97,10 @@ class Scaling:
         with np.errstate(over="ignore", invalid="ignore"):  # seen below
             extent = x.max(axis=0) - low
             offset, scale = (x.mean(axis=0), x.std(axis=0)) if name == "standard" else (low, extent)
-        # The standard deviation of equal numbers is not exactly 0, and that of tiny ones may be.
+            if (lost := (scale == 0) & (extent > 0)).any():  # the squares of tiny numbers are 0
+                units = np.where(lost, extent, 1.0)
+                scale = np.where(lost, (x / units).std(axis=0) * units, scale)
+        # The standard deviation of equal numbers is not exactly 0.
         constant = (extent == 0) | (scale == 0)
         offset, scale = np.where(constant, low, offset), np.where(constant, 1.0, scale)
         if not (np.isfinite(offset) & np.isfinite(scale)).all():

@@ -91,3 +91,11 @@ def test_no_examples_are_refused(name: ScalingName) -> None:
 def test_inputs_too_large_to_compute_with_are_refused(name: ScalingName) -> None:
     with pytest.raises(DataError, match=r"inputs as large as 1.7e\+308 cannot be scaled; use smaller units"):
         Scaling.fit(name, np.array([[1.7e308], [-1.7e308]]))
+
+
+def test_numbers_whose_squares_are_zero_are_scaled_to_standard_deviation_1():
+    x = np.array([[1.0, 5.0], [2.0, 5.0], [4.0, 5.0]]) * 1e-170
+    scaled = Scaling.fit("standard", x).apply(x)
+    np.testing.assert_allclose(scaled[:, 0].std(), 1, rtol=1e-12)
+    np.testing.assert_allclose(scaled[:, 0].mean(), 0, atol=1e-12)
+    assert (scaled[:, 1] == 0).all()

@@ -63,8 +63,9 @@ def test_scores_of_a_single_yes_or_no_column_compare_each_row_with_its_own(
         assert np.isclose(scores["r2"], metrics.r2_score(part.y, predicted))
 
 
-def test_r2_of_targets_that_do_not_vary_is_none(experiment: Callable, tmp_path: Path) -> None:
-    np.savez(tmp_path / "flat.npz", x=np.random.default_rng(0).random((50, 3)), y=np.ones(50))
+@pytest.mark.parametrize("value", [1.0, 3.3])  # the mean of 3.3s is not 3.3
+def test_r2_of_targets_that_do_not_vary_is_none(value: float, experiment: Callable, tmp_path: Path) -> None:
+    np.savez(tmp_path / "flat.npz", x=np.random.default_rng(0).random((50, 3)), y=np.full(50, value))
     toy = experiment(data={"source": {"npz": {"path": "flat.npz"}}})
     assert evaluate(toy, toy.initial_parameters, toy.training)["r2"] is None
 
