@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -22,4 +23,11 @@ def load_plugins(modules: Sequence[str] | None) -> None:
             raise UsageError(
                 f"the plug-in {module!r} cannot be imported ({type(error).__name__}: {error}); --plugin "
                 "takes the name of a Python module that is installed or lies in the current folder"
+                f"{_as_module(module)}"
             ) from error
+
+
+def _as_module(path: str) -> str:
+    """Return what to write instead of the path of a file."""
+    name = path.removesuffix(".py").replace(os.sep, ".")
+    return f": --plugin {name}" if path.endswith(".py") and name.replace(".", "_").isidentifier() else ""

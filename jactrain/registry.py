@@ -135,7 +135,9 @@ class Registry(Generic[C]):
 
     def unknown(self, name: object) -> str:
         """Return the message for a `name` that is not registered, with "did you mean"."""
-        return f"there is no {self.word} {name!r}; {self.suggestion(str(name))}"
+        suggestion = self.suggestion(str(name))
+        own = "" if suggestion.startswith("did") else "; one of your own has to be imported first (--plugin)"
+        return f"there is no {self.word} {name!r}; {suggestion}{own}"
 
     def suggestion(self, name: str) -> str:
         """Return "did you mean …?" for the kind that `name` may stand for elsewhere, or for the nearest."""

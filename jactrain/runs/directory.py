@@ -58,7 +58,10 @@ class RunDirectory:
             if not path.is_dir():
                 raise RunError(f"there is no run at {path}; give the folder that `jactrain run` printed")
             if not run.resolved_config.is_file():
-                raise RunError(f"{path} is no run's folder: it has no {run.resolved_config.name}")
+                what = f"it has no {run.resolved_config.name}"
+                if (path / "experiment.yaml").is_file():
+                    what = "it is a sweep's, each of whose cells has one; sweep and report take it as a whole"
+                raise RunError(f"{path} is no run's folder: {what}")
         return run
 
     def remove_unfinished(self) -> None:

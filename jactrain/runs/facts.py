@@ -70,7 +70,12 @@ def read(path: Path, names: list[str]) -> dict[str, Array]:
     try:
         return read_arrays(path, names)
     except DataError as error:
-        raise RunError(f"the trained parameters cannot be read: {error}") from None
+        # What is advised of a file of data is of no use here.
+        what = str(error).partition("; ")[0]
+        raise RunError(
+            f"the trained parameters cannot be read: {what}; resume the run, which writes them again from "
+            "its last checkpoint, or train it anew"
+        ) from None
 
 
 def require_numbers(path: Path, name: str, array: Array, shape: Shape) -> Array:

@@ -425,3 +425,25 @@ def test_debug_shows_the_traceback(jactrain: Callable, toy: Callable) -> None:
 
     with pytest.raises(ConfigurationError):
         jactrain("--debug", "run", toy(("mode:", "mod:")))
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("mine.py", "mine"), ("sub/mine.py", "sub.mine"), ("no such file.py", "")]
+)
+def test_a_plug_in_given_as_a_file_is_told_as_a_module(given: str, meant: str, jactrain: Callable) -> None:
+    done = jactrain("list", "layers", "--plugin", given)
+    assert done.code == 2
+    assert done.err.rstrip().endswith(f"current folder: --plugin {meant}" if meant else "current folder")
+
+
+def test_kinds_of_one_s_own_need_their_plug_in(jactrain: Callable, toy: Callable) -> None:
+    done = jactrain("validate", toy(("- tanh", "- swishy_of_mine")))
+    assert "; one of your own has to be imported first (--plugin)" in done.err
+    assert "--plugin" not in jactrain("validate", toy(("- tanh", "- tahn"))).err
+
+
+def test_a_sweep_s_folder_is_known_as_one(jactrain: Callable, toy: Callable) -> None:
+    Path("e.yaml").write_text(f"base: {toy()}\nseeds: 1\n")
+    assert jactrain("sweep", "e.yaml").code == 0
+    for command in ("resume", "evaluate"):
+        assert "runs/e is no run's folder: it is a sweep's" in jactrain(command, "runs/e").err
