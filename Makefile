@@ -30,7 +30,7 @@ fuzz: .venv/.developing  ## ten times as many broken configurations, arrays, tab
 fuzz-loader: .venv/.quality  ## the loader of configurations, guided by coverage, for ten minutes
 	$(BIN)/python tests/reliability/fuzz_loader.py -max_total_time=600
 
-mutate: .venv/.quality  ## change the code in every small way, and see whether its tests notice; ONLY=layers SAMPLE=150
+mutate: .venv/.quality  ## change the code in every small way, and see whether its tests notice; SAMPLE=100, or ONLY=layers
 	$(BIN)/python tests/mutation/mutate.py "$(ONLY)" $(SAMPLE)
 
 # Less of what only repeats (random networks), and nothing that is timed or has no room for files: counting
