@@ -1,7 +1,7 @@
 """Mutation testing with cosmic-ray: every small change of a module, and whether its tests notice.
 
-`make mutate` takes every mutation, for days; `make mutate SAMPLE=100` a random sample, the same
-each time, of the targets whose path contains that. Each of two processes (`JOBS`) mutates its own copy of the
+`make mutate` takes every mutation, for days; `make mutate SAMPLE=100` a random sample of each target, the same
+each time; `ONLY=layers` those targets alone whose path contains that. Each of two processes (`JOBS`) mutates its own copy of the
 working tree, for mutations are written into files. Prints each mutation that the tests did not notice, as it
 is found, and the share of those that they did; exits with 1 below 90 %. A test that does not end notices.
 
