@@ -1,9 +1,10 @@
 """Mutation testing with cosmic-ray: every small change of a module, and whether its tests notice.
 
-`make mutate` takes every mutation, for days; `make mutate SAMPLE=100` a random sample of each target, the same
-each time; `ONLY=layers` those targets alone whose path contains that. Each of two processes (`JOBS`) mutates its own copy of the
-working tree, for mutations are written into files. Prints each mutation that the tests did not notice, as it
-is found, and the share of those that they did; exits with 1 below 90 %. A test that does not end notices.
+`make mutate` takes every mutation, for days; `make mutate SAMPLE=100` a random sample of each target, the
+same each time; `ONLY=layers` takes those targets alone whose path contains that. Each of two processes
+(`JOBS`) mutates its own copy of the working tree, for mutations are written into files. Prints each mutation
+that the tests did not notice, as it is found, and the share of those that they did; exits with 1 below 90 %.
+A test that does not end notices.
 
 Not counted are mutations of annotations that Python never evaluates: those of functions, and of fields of
 named tuples and dataclasses, in modules that postpone them. Those that pydantic reads are.
