@@ -51,7 +51,12 @@ def derivative_of(
         near, far, short = ((known[at] - known[-at]) / (2 * at * h) for at in (1, 2, _SHORT))
         second = [(known[at] + known[-at] - 2 * around) / (at * h) for at in (1, 2)]
         doubt = 2 * abs(near - far) + abs(second[1] - 2 * second[0]) + abs(near - short)
-        doubt = doubt + FACTOR * _DOUBLE * math.sqrt(terms) * level / h
+        rounding = FACTOR * _DOUBLE * math.sqrt(terms) * level
+        doubt = doubt + rounding / h
+        if _SHORT * h > _DIFFERENCE_STEP:
+            # What does not depend on the large number alone may vary over less than any of these steps.
+            least = (values(_DIFFERENCE_STEP) - values(-_DIFFERENCE_STEP)) / (2 * _DIFFERENCE_STEP)
+            doubt = doubt + abs(near - least) + rounding / _DIFFERENCE_STEP
         apart = doubt > 0.01 * (abs(near) + math.sqrt(float((near * near).mean())))
         return Derivative(near, doubt, apart | _over(crossed(2 * h), near))
 

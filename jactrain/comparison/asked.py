@@ -29,6 +29,8 @@ def modes_asked(texts: Sequence[str]) -> list[Mode | Unknown]:
     asked: list[Mode | Unknown] = []
     for text in texts:
         values = parse(f"[{_LABEL.sub(_as_yaml, text)}]", "--modes").value
+        if len(values) == 1 and isinstance(values[0], list):  # in brackets, as a configuration has it
+            (values,) = values
         asked += [found for value in values if (found := _asked(value)) not in asked]
     if not asked:
         raise UsageError("--modes names no mode; give names such as reverse,forward, or leave it out for all")

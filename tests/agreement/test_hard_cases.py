@@ -226,3 +226,17 @@ def test_a_network_of_one_layer_that_is_wrong_is_worst_first():
     batch = Batch(rng.standard_normal((6, 3)), rng.standard_normal((6, 2)))
     worst = check_layers(*survey(objective, parameters, batch, rng))[0]
     assert (worst.layer, worst.product, worst.law) == ("linear_2", "vjp", "stacked apart")
+
+
+@pytest.mark.parametrize("size", [1e6, 1e8, 1.7e9, 1e12])
+@pytest.mark.parametrize("inner", ["tanh", "softmax", "relu"])
+@DTYPES
+def test_one_large_input_beside_small_ones_accuses_nobody(dtype, inner, size):
+    """A step as large as it asks for is no small one for the others."""
+    objective = objective_of([{"residual": {"network": [inner, linear(4)]}}, linear(2)], 4)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((8, 4))
+    x[:, 2] = size * (1 + rng.random(8))
+    batch = Batch(x.astype(dtype), rng.standard_normal((8, 2)).astype(dtype))
+    parameters = objective.network.initial_parameters(rng).astype(dtype)
+    assert not accused(objective, parameters, batch, EXACT)

@@ -48,6 +48,17 @@ def test_every_mode_is_a_row_with_figures_and_a_page_is_written(jactrain: Callab
     assert " forward, factored, agrees with reverse to " in comparison["headline"]
 
 
+def test_modes_may_stand_in_brackets_as_in_a_configuration(jactrain: Callable, toy: Callable) -> None:
+    asked = "[reverse, {forward: {seeds: parameters}}, finite_difference(scheme=five_point)]"
+    done = jactrain("compare", toy(), "--modes", asked, "--json")
+    assert done.code == 0
+    assert list(rows_of(done)) == [
+        "reverse",
+        "forward(seeds=parameters)",
+        "finite_difference(scheme=five_point)",
+    ]
+
+
 def test_modes_that_do_not_exist_or_cannot_run_are_rows_with_their_reason(
     jactrain: Callable, toy: Callable
 ) -> None:
