@@ -111,7 +111,7 @@ def option(draw, field, depth):
         return [component(draw, registry, depth + 1) for _ in range(draw(st.integers(1, 3)))]
     if field == "units" and chance(draw, 70):
         return draw(st.integers(1, 39))
-    return one(draw, VALUES)
+    return copy.deepcopy(one(draw, VALUES))  # what is drawn may be changed afterwards
 
 
 def with_component(draw, tree):
