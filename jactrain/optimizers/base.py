@@ -72,7 +72,8 @@ class Optimizer(Component, ABC):
         """Raise UnsupportedError unless a step gives parameters and a state of the form that it was given."""
         vector = np.ones(3, dtype)
         state = self.initial_state(np, vector)
-        moved, after = self.step(np, state, vector, vector, np.asarray(0.5, dtype))
+        with np.errstate(all="ignore"):  # options as large as no dtype has; forms are what is looked at
+            moved, after = self.step(np, state, vector, vector, np.asarray(0.5, dtype))
         forms = [
             {
                 name: (np.shape(array), np.asarray(array).dtype)

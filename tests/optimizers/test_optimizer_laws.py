@@ -148,3 +148,9 @@ def test_a_step_of_sgd_is_a_few_vector_operations(momentum: float, operations: i
     Counted.operations = 0
     made("sgd", momentum=momentum).step(np, {"velocity": Counted()}, Counted(), Counted(), 0.1)
     assert Counted.operations == operations
+
+
+@pytest.mark.parametrize("kind", ["adam", "adamw", "rmsprop"])
+def test_options_beyond_a_dtype_are_no_warning(kind):
+    optimizers.resolve({kind: {"epsilon": 1e300}}).require_form(np.float32)
+    optimizers.resolve({kind: {"clip_norm": 1e300}}).require_form(np.float32)
