@@ -315,14 +315,17 @@ def _multiply_adds(objective: Objective, chunks: list[Chunk], streamed: bool) ->
         last = chunks[-1][0].position
         total = sum(link.cost.forward for link in links[: last + 1])
         total += sum(values[seeds.position + 1] + loss.forward for (seeds,) in chunks)
-    for seeds in (seeds for chunk in chunks for seeds in chunk):
-        start, single = seeds.position + 1, seeds.kind == "outputs"
+    widths: dict[tuple[int, SeedKind], int] = {}
+    for seeds in (seeds for chunk in chunks for seeds in chunk):  # of which there may be millions
+        widths[seeds.position, seeds.kind] = widths.get((seeds.position, seeds.kind), 0) + seeds.width
+    for (position, kind), width in widths.items():
+        start, single = position + 1, kind == "outputs"
         while single and start < len(links):
             each, single = links[start].layer.single_jvp_cost(links[start].input_shape)
-            total += seeds.width * each
+            total += width * each
             start += 1
-        total += seeds.width * (pushes[start] + loss.jvp)
-        if seeds.kind == "parameters":
-            total += seeds.width * links[seeds.position].cost.parameter_jvp
+        total += width * (pushes[start] + loss.jvp)
+        if kind == "parameters":
+            total += width * links[position].cost.parameter_jvp
     factored = {seeds.position for chunk in chunks for seeds in chunk if seeds.kind == "outputs"}
     return total + sum(links[position].cost.parameter_vjp for position in factored)
