@@ -10,8 +10,8 @@ from jactrain.comparison.gradients import Row
 from jactrain.comparison.measured import Measured, Timing
 from jactrain.comparison.wording import digits, multiply_adds
 from jactrain.modes.base import Exactness, Mode
-from jactrain.modes.forward import Division
 from jactrain.modes.reverse import Reverse
+from jactrain.modes.seeds import Division
 
 LITERAL = "forward(seeds=parameters)"
 _FIRST = (LITERAL, "forward", "reverse")  # the modes that are told of, if they were measured
@@ -172,7 +172,7 @@ def _how(took: Measured) -> str:
     """Return what a mode does most of, as a verb with its object."""
     plan = took.plan.computed_by
     if isinstance(plan.decision.details, Division):
-        count = sum(seeds.width for chunk in plan.decision.details.chunks for seeds in chunk)
+        count = sum(portion.size for portion in plan.decision.details.portions)
         return f"pushes {count:,} tangent{'' if count == 1 else 's'} through the layers behind each one"
     if isinstance(plan.mode, Reverse):
         return "pulls one cotangent"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import partial
-from itertools import accumulate, groupby
-from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
+from itertools import groupby
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from jactrain.arrays import Array, Namespace, in_pieces, ranges
+from jactrain.arrays import Array, Namespace, in_pieces
 from jactrain.layers.base import Product, SingleEntry
 from jactrain.modes.base import Decision, Exactness, GradientResult, Mode, modes
 from jactrain.modes.memory import (
@@ -20,40 +21,11 @@ from jactrain.modes.memory import (
     require_within,
     stack_width,
 )
+from jactrain.modes.seeds import Chunk, Division, Portion, SeedKind, Seeds, multiply_adds, stack_bytes
 from jactrain.network import Link
 from jactrain.objective import Batch, Linearization, Objective
 
-SeedKind: TypeAlias = Literal["outputs", "parameters"]
 _ADVICE = "raise it, or take smaller batches"
-
-
-class Seeds(NamedTuple):
-    """Tangents `start` to `stop` of the identity at one link: its parameters' or its outputs'."""
-
-    position: int
-    kind: SeedKind
-    start: int
-    stop: int
-
-    @property
-    def width(self) -> int:
-        """The number of tangents."""
-        return self.stop - self.start
-
-    @property
-    def numbers(self) -> Array:
-        """Which columns of the identity they are."""
-        return np.arange(self.start, self.stop)
-
-
-Chunk: TypeAlias = tuple[Seeds, ...]
-
-
-class Division(NamedTuple):
-    """The seeds in chunks; if `streamed`, each pushed through links that are run again for it."""
-
-    chunks: tuple[Chunk, ...]
-    streamed: bool
 
 
 @modes.register("forward")
@@ -94,12 +66,13 @@ class Forward(Mode):
         require_within(self.memory, min(whole, streaming), _ADVICE)
         streamed = self.memory is not None and self.memory < whole
         fixed = ends + (2 * evaluated if streamed else kept)
-        chunks = self._chunks(objective, unit, dtype.itemsize, fixed)
-        stacks = max(_stack_bytes(objective, chunk, unit, dtype.itemsize) for chunk in chunks)
+        portions = tuple(self._portions(objective, unit, dtype.itemsize, fixed))
+        division = Division(portions, streamed)
+        stacks = max(stack_bytes(objective, chunk, unit, dtype.itemsize) for chunk in division.ends())
         return Decision(
-            multiply_adds=examples * _multiply_adds(objective, chunks, streamed),
+            multiply_adds=examples * multiply_adds(objective, division),
             peak_bytes=fixed + max(stacks, 0 if streamed else evaluated),
-            details=Division(tuple(chunks), streamed),
+            details=division,
         )
 
     def differentiate(
@@ -113,20 +86,19 @@ class Forward(Mode):
         """Return the exact gradient."""
         blocks, division = _Blocks(objective), decision.details
         if objective.xp is not np:
-            return _traced(objective, objective.begin(parameters, batch), division.chunks, parameters.dtype)
+            return _traced(objective, objective.begin(parameters, batch), division, parameters.dtype)
         if division.streamed:
             point = objective.begin(parameters, batch)
-            _stream(objective, point, division.chunks, parameters.dtype, blocks)
+            _stream(objective, point, division.chunks(), parameters.dtype, blocks)
         else:
             point = objective.linearize(parameters, batch)
-            for chunk in division.chunks:
+            for chunk in division.chunks():
                 _push(objective, point, chunk, parameters.dtype, blocks)
         return GradientResult(point.value, objective.xp.concatenate(blocks.done), point.work)
 
-    def _chunks(self, objective: Objective, unit: int, itemsize: int, fixed: int) -> list[Chunk]:
-        """Return chunks of consecutive seeds; `unit` is the bytes of one entry of every example."""
-        chunks: list[Chunk] = []
-        room = 0
+    def _portions(self, objective: Objective, unit: int, itemsize: int, fixed: int) -> Iterator[Portion]:
+        """Yield every link's seeds; `unit` is the bytes of one entry of every example."""
+        room = 0  # left in the newest chunk
         for position, link in enumerate(objective.links):
             if not link.layout.size:
                 continue
@@ -134,15 +106,10 @@ class Forward(Mode):
             count = link.output_size if kind == "outputs" else link.layout.size
             each = self._tangent_bytes(objective, position, unit, itemsize)
             width = stack_width(self.memory, fixed, each, _ADVICE)
-            start = 0
-            if chunks and self.memory is None and 0 < room <= width:
-                start = min(room, count)
-                chunks[-1] = (*chunks[-1], Seeds(position, kind, 0, start))
-                room -= start
-            for first, stop in ranges(count - start, width):
-                chunks.append((Seeds(position, kind, start + first, start + stop),))
-                room = width - (stop - first)
-        return chunks
+            joined = min(room, count) if self.memory is None and room <= width else 0
+            portion = Portion(position, kind, count, width, joined)
+            room = portion.starts[-1] + width - count if portion.starts else room - joined
+            yield portion
 
     def _tangent_bytes(self, objective: Objective, position: int, unit: int, itemsize: int) -> int:
         """Return the bytes alive while one tangent is pushed from a link on, and its row of the identity."""
@@ -217,7 +184,7 @@ def _push(
 def _stream(
     objective: Objective,
     point: Linearization,
-    chunks: tuple[Chunk, ...],
+    chunks: Iterable[Chunk],
     dtype: np.dtype[Any],
     blocks: _Blocks,
 ) -> None:
@@ -261,7 +228,7 @@ def _seed(
 
 
 def _traced(
-    objective: Objective, point: Linearization, chunks: tuple[Chunk, ...], dtype: np.dtype[Any]
+    objective: Objective, point: Linearization, division: Division, dtype: np.dtype[Any]
 ) -> GradientResult:
     """Return the gradient where the mode is traced: a loop over the seeds of each link, and no packing.
 
@@ -269,15 +236,11 @@ def _traced(
     """
     xp = objective.xp
     point.finish(point.run())
-    widths: dict[int, tuple[SeedKind, int]] = {}
-    for seeds in (seeds for chunk in chunks for seeds in chunk):
-        widths[seeds.position] = seeds.kind, max(seeds.width, widths.get(seeds.position, ("", 0))[1])
     blocks = []
-    for position, (kind, width) in widths.items():
-        link = objective.links[position]
-        count = link.layout.size if kind == "parameters" else link.output_size
-        tangents = in_pieces(xp, partial(_tangents, point, position, kind, dtype), count, width)
-        blocks.append(_block(point, position, kind, tangents))
+    for portion in division.portions:
+        pushed = partial(_tangents, point, portion.position, portion.kind, dtype)
+        tangents = in_pieces(xp, pushed, portion.size, portion.widest)
+        blocks.append(_block(point, portion.position, portion.kind, tangents))
     return GradientResult(point.value, xp.concatenate(blocks), point.work)
 
 
@@ -290,42 +253,3 @@ def _tangents(
         stack = _pushed(point, later, stack)
     found = point.loss_jvp(_dense(point.xp, stack))
     return found.sum(1) if kind == "parameters" else found
-
-
-def _stack_bytes(objective: Objective, chunk: Chunk, unit: int, itemsize: int) -> int:
-    """Return the bytes alive while a chunk is pushed."""
-    width = sum(seeds.width for seeds in chunk)
-    rows = sum(
-        seeds.width * objective.links[seeds.position].layout.size * itemsize
-        for seeds in chunk
-        if seeds.kind == "parameters"
-    )
-    single = all(seeds.kind == "outputs" for seeds in chunk)
-    return width * pushed_entries(objective, chunk[0].position, single) * unit + rows
-
-
-def _multiply_adds(objective: Objective, chunks: list[Chunk], streamed: bool) -> int:
-    """Return the predicted multiply-adds per example."""
-    links, loss = objective.links, objective.loss_cost
-    # Index k: what the links from k on cost.
-    pushes = list(accumulate((link.cost.jvp for link in reversed(links)), initial=0))[::-1]
-    values = list(accumulate((link.cost.forward for link in reversed(links)), initial=0))[::-1]
-    total = objective.forward_cost
-    if streamed:
-        last = chunks[-1][0].position
-        total = sum(link.cost.forward for link in links[: last + 1])
-        total += sum(values[seeds.position + 1] + loss.forward for (seeds,) in chunks)
-    widths: dict[tuple[int, SeedKind], int] = {}
-    for seeds in (seeds for chunk in chunks for seeds in chunk):  # of which there may be millions
-        widths[seeds.position, seeds.kind] = widths.get((seeds.position, seeds.kind), 0) + seeds.width
-    for (position, kind), width in widths.items():
-        start, single = position + 1, kind == "outputs"
-        while single and start < len(links):
-            each, single = links[start].layer.single_jvp_cost(links[start].input_shape)
-            total += width * each
-            start += 1
-        total += width * (pushes[start] + loss.jvp)
-        if kind == "parameters":
-            total += width * links[position].cost.parameter_jvp
-    factored = {seeds.position for chunk in chunks for seeds in chunk if seeds.kind == "outputs"}
-    return total + sum(links[position].cost.parameter_vjp for position in factored)

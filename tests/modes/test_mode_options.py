@@ -1,6 +1,7 @@
 """What modes say of themselves, what they refuse, and what they draw."""
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -334,12 +335,20 @@ def test_seeds_of_forward_mode_fill_the_cache_and_no_more():
     case = NetworkCase("filled", [linear, linear, linear], (10,), "mean_squared_error", 2400)
     plan = modes.resolve("forward").prepare(case.objective(), 2400, np.float64)
     width = cache // (20 * 2400 * 8)  # both ends of a link, of which a tangent is pushed through each
-    chunks = plan.decision.details.chunks
+    chunks = plan.decision.details.chunks()
     assert [sum(seeds.width for seeds in chunk) for chunk in chunks] == [width] * 7 + [30 - 7 * width]
     # The room behind the few parameters of the first layer would hold more rows of theirs than of the next's.
     case = NetworkCase("rows", ["scale", {"linear": {"units": 300}}], (4,), "mean_squared_error", 1)
     plan = modes.resolve({"forward": {"seeds": "parameters"}}).prepare(case.objective(), 1, np.float64)
     assert plan.peak_bytes <= cache + 8 * (2 * 1504 + 4)
+
+
+def test_millions_of_chunks_are_planned_at_once():
+    case = NetworkCase("wide", [{"linear": {"units": 10**6}}] * 2, (64,), "mean_squared_error", 10**4)
+    began = time.process_time()
+    plan = modes.resolve({"forward": {"seeds": "parameters"}}).prepare(case.objective(), 10**4, np.float32)
+    assert time.process_time() - began < 0.5
+    assert sum(len(portion.starts) for portion in plan.decision.details.portions) == 10**12 + 66 * 10**6
 
 
 @pytest.mark.parametrize("kind", modes.names())
