@@ -66,10 +66,13 @@ class Objective:
         """The network's links."""
         return self.network.links
 
-    def stack_cost(self, stack: int) -> int:
-        """Return the multiply-adds per example of `losses`; links in front of all parameters run once."""
+    def stack_cost(self, vectors: int, stacks: int = 1) -> int:
+        """Return the multiply-adds per example of `losses` of so many parameter vectors in all, in `stacks`.
+
+        Links in front of all parameters run once a stack.
+        """
         front = sum(link.cost.forward for link in self.links[: self.network.first_parametric])
-        return front + stack * (self.forward_cost - front)
+        return stacks * front + vectors * (self.forward_cost - front)
 
     def perturbation_cost(self, position: int, path: Path) -> PerturbationCost:
         """Return the multiply-adds per example of `Evaluation.perturbed`, up to and with the loss."""

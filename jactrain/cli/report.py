@@ -100,8 +100,9 @@ def _comparison(path: Path) -> Path | None:
 def _sweep(path: Path) -> Path | None:
     """Return the sweep's folder that `path` is, or whose list of cells it is; None where it is none."""
     from jactrain.files import reachable
+    from jactrain.runs.directory import CELLS_FILE
 
     with reachable(path, "read"):
-        if path.name == "cells.json" and path.is_file():
+        if path.name == CELLS_FILE and path.is_file():
             return path.parent
-        return path if path.is_dir() and (path / "cells.json").is_file() else None
+        return path if path.is_dir() and (path / CELLS_FILE).is_file() else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,19 +33,17 @@ def trained(train: Callable[[ProgressListener], RunResult], json: bool) -> RunRe
 
 def _way_on(folder: Path | None) -> str:
     """Return in words what there is of a run in `folder` that ended before its end."""
-    from jactrain.runs.checkpoints import can_be_resumed
+    from jactrain.runs.checkpoints import command_to_go_on
     from jactrain.runs.configuration import configuration_of
     from jactrain.runs.directory import RunDirectory
 
     if folder is None:
         return "nothing written"
     run = RunDirectory(folder)
-    try:
-        if can_be_resumed(run, configuration_of(run)):
-            return f"go on with: {run.resume_command()}"
-    except UsageError:
-        pass
-    return f"what was trained until then is in {folder}"
+    command = ""
+    with contextlib.suppress(UsageError):
+        command = command_to_go_on(run, configuration_of(run))
+    return f"go on with: {command}" if command else f"what was trained until then is in {folder}"
 
 
 def echo_result(result: RunResult, json: bool) -> None:

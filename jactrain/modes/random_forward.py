@@ -46,8 +46,7 @@ class RandomForward(Directional):
         drawn = 3 * 8 * network.size * self.directions if whole else 0
         each = 2 * pushed_entries(objective, network.first_parametric) * unit + 3 * vector
         width = stack_width(self.memory, fixed + drawn, each, "raise it, or take smaller batches")
-        pieces = tuple(ranges(self.directions, width))
-        widest = pieces[0][1]
+        widest = min(width, self.directions)
         behind = objective.links[network.first_parametric + 1 :]
         tangent = (
             sum(link.cost.jvp for link in behind)
@@ -57,7 +56,7 @@ class RandomForward(Directional):
         return Decision(
             multiply_adds=examples * (objective.forward_cost + self.directions * tangent),
             peak_bytes=fixed + max(drawn + widest * each, evaluated_entries(objective) * unit),
-            details=pieces,
+            details=width,
         )
 
     def differentiate(
@@ -74,7 +73,7 @@ class RandomForward(Directional):
         if self.distribution == "orthogonal":
             drawn = draw(rng, self.distribution, (self.directions, size), parameters.dtype)
         total: Array = 0
-        for start, stop in decision.details:
+        for start, stop in ranges(self.directions, decision.details):
             if drawn is None:
                 tangents = draw(rng, self.distribution, (stop - start, size), parameters.dtype)
             else:

@@ -61,12 +61,11 @@ class SPSA(Directional):
         # A direction, the step along it, both networks, and these again where they are put together.
         each = max(6 * vector, 4 * vector + working)
         width = stack_width(self.memory, fixed, each, "raise it, or take smaller batches")
-        pieces = tuple(ranges(self.directions, width))
-        values = [1, *(2 * (stop - start) for start, stop in pieces)]
+        stacks = 1 + -(-self.directions // width)  # one for the value, and as many as are begun
         return Decision(
-            multiply_adds=examples * sum(objective.stack_cost(stack) for stack in values),
-            peak_bytes=fixed + pieces[0][1] * each,
-            details=pieces,
+            multiply_adds=examples * objective.stack_cost(1 + 2 * self.directions, stacks),
+            peak_bytes=fixed + min(width, self.directions) * each,
+            details=width,
         )
 
     def differentiate(
@@ -82,7 +81,7 @@ class SPSA(Directional):
         value = objective.losses(parameters[None], batch, work)[0].sum() / batch.examples
         step = objective.xp.ones((), parameters.dtype) * self.step_in(parameters.dtype)
         total: Array = 0
-        for start, stop in decision.details:
+        for start, stop in ranges(self.directions, decision.details):
             directions = draw(rng, self.distribution, (stop - start, size), parameters.dtype)
             moves = step * directions
             around = objective.xp.concatenate([parameters + moves, parameters - moves])

@@ -17,7 +17,7 @@ from jactrain.report.json_files import parse_json, read_bytes, read_json, valida
 from jactrain.report.page import flattened
 from jactrain.report.record import Count, Entry, Judged, Number, Recorded
 from jactrain.report.texts import listing
-from jactrain.runs.directory import RunDirectory
+from jactrain.runs.directory import CELLS_FILE, RunDirectory
 
 _FOLDER = re.compile(r"\d{8}T\d{6}Z-(.+)-([0-9a-f]{4})")
 _MOST_FAULTS = 3
@@ -183,7 +183,7 @@ def _require_run(folder: Path, directory: RunDirectory) -> None:
         )
     if folder.name == "comparison.json" or (folder / "comparison.json").is_file():
         raise RunError(f"{folder} is a comparison, which has a page of its own; give it alone")
-    if folder.name == "cells.json" or (folder / "cells.json").is_file():
+    if folder.name == CELLS_FILE or (folder / CELLS_FILE).is_file():
         raise RunError(f"{folder} is a sweep, which has a page of its own; give it alone")
     if folder.suffix in (".yaml", ".yml") and folder.is_file():
         raise RunError(f"{folder} is a configuration; run it first: jactrain run {folder}")

@@ -29,10 +29,8 @@ def checkpoints_of(directory: RunDirectory, steps: int = 1) -> list[Path]:
     with reachable(directory.checkpoints):
         if not directory.checkpoints.is_dir():
             return []
-        found = [(_NAME.fullmatch(path.name), path) for path in directory.checkpoints.iterdir()]
-    return [
-        path for match, path in sorted(found, key=_step, reverse=True) if match and int(match[1]) % steps == 0
-    ]
+        found = [path for path in directory.checkpoints.iterdir() if _NAME.fullmatch(path.name)]
+    return sorted((path for path in found if _step(path) % steps == 0), key=_step, reverse=True)
 
 
 def can_be_resumed(directory: RunDirectory, config: Config) -> bool:
@@ -40,6 +38,14 @@ def can_be_resumed(directory: RunDirectory, config: Config) -> bool:
     if checkpoints_of(directory):
         return True
     return config.training.checkpoints is not None and not directory.weights.is_file()
+
+
+def command_to_go_on(directory: RunDirectory, config: Config) -> str:
+    """Return what to type to go on with the run; nothing where it cannot be gone on with."""
+    if not can_be_resumed(directory, config):
+        return ""
+    diverged = directory.read_meta().get("status") == "diverged"
+    return directory.resume_command(config.optimizer.kind if diverged else "")
 
 
 class Found(NamedTuple):
@@ -133,14 +139,15 @@ class Keeper(Listener):
             sync_folder(self._directory.path)
         save(path, state, self._record())
         self.newest = path
+        found = checkpoints_of(self._directory)
         # A divergence goes back to an epoch's end, whether the training was interrupted since or not.
-        last_end = checkpoints_of(self._directory, self._steps)[:1]
-        for old in checkpoints_of(self._directory)[self._settings.keep :]:
-            if old not in last_end:
+        last_end = next((each for each in found if _step(each) % self._steps == 0), None)
+        for old in found[self._settings.keep :]:
+            if old != last_end:
                 old.unlink(missing_ok=True)
         self._cost = perf_counter() - start
         self._spent += self._cost
 
 
-def _step(found: tuple[re.Match[str] | None, Path]) -> int:
-    return int(found[0][1]) if found[0] else -1
+def _step(path: Path) -> int:
+    return int(path.stem.removeprefix("step-"))

@@ -18,6 +18,10 @@ from typing import Any
 from jactrain.errors import FileAccessError, RunError
 from jactrain.files import UNFINISHED, reachable, sync_folder
 
+# What the folder of a sweep has, whose cells are runs.
+EXPERIMENT_FILE = "experiment.yaml"
+CELLS_FILE = "cells.json"
+
 
 @dataclass(frozen=True)
 class RunDirectory:
@@ -59,7 +63,7 @@ class RunDirectory:
                 raise RunError(f"there is no run at {path}; give the folder that `jactrain run` printed")
             if not run.resolved_config.is_file():
                 what = f"it has no {run.resolved_config.name}"
-                if (path / "experiment.yaml").is_file():
+                if (path / EXPERIMENT_FILE).is_file():
                     what = "it is a sweep's, each of whose cells has one; sweep and report take it as a whole"
                 raise RunError(f"{path} is no run's folder: {what}")
         return run

@@ -16,7 +16,7 @@ from jactrain.errors import DataError, RunError, ShapeError
 from jactrain.files import reachable, write_atomically
 from jactrain.losses.base import Loss
 from jactrain.network import Network
-from jactrain.runs.checkpoints import can_be_resumed
+from jactrain.runs.checkpoints import command_to_go_on
 from jactrain.runs.configuration import configuration_of
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.facts import Facts, read, read_facts, require_numbers
@@ -147,10 +147,8 @@ def age_of_weights(run: RunDirectory) -> list[str]:
 
 def _way_on(run: RunDirectory, config: Config) -> str:
     """Return how to go on with a run, if it can be."""
-    if not can_be_resumed(run, config):
-        return ""
-    diverged_by = config.optimizer.kind if run.read_meta().get("status") == "diverged" else ""
-    return f"; go on with it: {run.resume_command(diverged_by)}"
+    command = command_to_go_on(run, config)
+    return f"; go on with it: {command}" if command else ""
 
 
 def _finite(outputs: Array, scaled: Array, x: Array) -> Array:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from jactrain.errors import BusyError
 from jactrain.files import reachable
-from jactrain.runs.directory import RunDirectory
+from jactrain.runs.directory import CELLS_FILE, EXPERIMENT_FILE, RunDirectory
 from jactrain.runs.lock import is_held, locked
 
 WAS_KILLED = "its process was killed, or crashed; the same command goes on with it"
@@ -62,12 +62,12 @@ class SweepFolder:
     @property
     def experiment(self) -> Path:
         """The experiment's file as it was given."""
-        return self.path / "experiment.yaml"
+        return self.path / EXPERIMENT_FILE
 
     @property
     def cells(self) -> Path:
         """What cells there are, with their settings."""
-        return self.path / "cells.json"
+        return self.path / CELLS_FILE
 
     @property
     def results(self) -> Path:

@@ -11,12 +11,13 @@ from typing import Any
 from jactrain.config.yaml import flow
 from jactrain.errors import UsageError
 from jactrain.registry import suggest
+from jactrain.runs.directory import CELLS_FILE, EXPERIMENT_FILE
 
 _LONGEST = 64  # characters of a run's name
 _UNUSABLE = re.compile(r"[^A-Za-z0-9._]+")
 _MINUS = re.compile(r"(?<![\w.-])-(?=[\d.])")
 # What an experiment's folder has besides its cells.
-_TAKEN = ("cells.json", "experiment.yaml", "journal.log", "report.html", "results.csv")
+_TAKEN = (CELLS_FILE, EXPERIMENT_FILE, "journal.log", "report.html", "results.csv")
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
 

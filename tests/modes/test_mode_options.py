@@ -351,6 +351,18 @@ def test_millions_of_chunks_are_planned_at_once():
     assert sum(len(portion.starts) for portion in plan.decision.details.portions) == 10**12 + 66 * 10**6
 
 
+@pytest.mark.parametrize("kind", ["spsa", "random_forward"])
+def test_millions_of_stacks_of_directions_are_planned_at_once(kind):
+    began = time.process_time()
+    many, few = (
+        modes.resolve({kind: {"directions": count}}).prepare(OBJECTIVE, 5, np.float64)
+        for count in (10**12, 10**6)
+    )
+    assert time.process_time() - began < 0.5
+    assert many.multiply_adds == pytest.approx(10**6 * few.multiply_adds, rel=1e-4)
+    assert many.peak_bytes == few.peak_bytes
+
+
 @pytest.mark.parametrize("kind", modes.names())
 def test_every_mode_tells_the_mean_loss(kind):
     outputs = OBJECTIVE.network.outputs(PARAMETERS, BATCH.x)

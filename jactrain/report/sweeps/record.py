@@ -13,11 +13,9 @@ from jactrain.report.json_files import read_bytes, read_json, validated
 from jactrain.report.record import Count, Number, Recorded
 from jactrain.report.run_record import RunRecord, read_folder
 from jactrain.report.texts import called, listing
-from jactrain.runs.directory import RunDirectory
+from jactrain.runs.directory import CELLS_FILE, EXPERIMENT_FILE, RunDirectory
 from jactrain.runs.lock import is_held
 
-CELLS_FILE = "cells.json"
-_EXPERIMENT_FILE = "experiment.yaml"
 _VERSION = 1
 _MOST_NAMED = 5
 
@@ -105,7 +103,7 @@ def read_sweep(folder: Path) -> SweepRecord:
             faults += [f"{cell.entry.name}: {fault}" for fault in cell.run.faults]
     faults += _strangers(folder, {entry.name for entry in entries})
     faults += _versions(records)
-    experiment = _experiment(folder / _EXPERIMENT_FILE, faults)
+    experiment = _experiment(folder / EXPERIMENT_FILE, faults)
     return SweepRecord(folder, cells.name, cells.command, factors, records, cells.search, experiment, faults)
 
 
