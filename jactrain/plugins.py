@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from jactrain.errors import UsageError
 
@@ -28,6 +28,6 @@ def load_plugins(modules: Sequence[str] | None) -> None:
 
 
 def _as_module(path: str) -> str:
-    """Return what to write instead of the path of a file."""
-    name = path.removesuffix(".py").replace(os.sep, ".")
-    return f": --plugin {name}" if path.endswith(".py") and name.replace(".", "_").isidentifier() else ""
+    """Return what to write instead of the path of a file in the current folder."""
+    parts = Path(path).with_suffix("").parts if path.endswith(".py") else ()
+    return f": --plugin {'.'.join(parts)}" if parts and all(map(str.isidentifier, parts)) else ""

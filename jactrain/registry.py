@@ -13,7 +13,7 @@ import importlib
 import importlib.metadata
 import pkgutil
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import (
@@ -135,14 +135,16 @@ class Registry(Generic[C]):
 
     def unknown(self, name: object) -> str:
         """Return the message for a `name` that is not registered, with "did you mean"."""
-        suggestion = self.suggestion(str(name))
-        own = "" if suggestion.startswith("did") else "; one of your own has to be imported first (--plugin)"
-        return f"there is no {self.word} {name!r}; {suggestion}{own}"
+        own = "" if self._near(str(name)) else "; one of your own has to be imported first (--plugin)"
+        return f"there is no {self.word} {name!r}; {self.suggestion(str(name))}{own}"
 
     def suggestion(self, name: str) -> str:
         """Return "did you mean …?" for the kind that `name` may stand for elsewhere, or for the nearest."""
+        return _suggestion(self._near(name), self.names())
+
+    def _near(self, name: str) -> list[str]:
         meant = ALIASES.get(self.group, {}).get(_spelled(name))
-        return f"did you mean {meant}?" if meant in self._kinds else suggest(name, self.names())
+        return [meant] if meant in self._kinds else nearest(name, self.names())
 
     def resolve(self, value: Any, context: dict[str, Any] | None = None) -> C:
         """Turn `value`, a component, a name or `{name: {options}}`, into a component.
@@ -238,7 +240,15 @@ def summary(component: type[Component]) -> str:
 def suggest(word: str, known: Iterable[str]) -> str:
     """Return "did you mean …?" for the nearest of `known`, or the list of all."""
     known = sorted(known)
-    near = difflib.get_close_matches(_spelled(word), known, n=3, cutoff=0.6)
+    return _suggestion(nearest(word, known), known)
+
+
+def nearest(word: str, known: Iterable[str]) -> list[str]:
+    """Return those of `known` that are spelled much like `word`, at most three, the nearest first."""
+    return difflib.get_close_matches(_spelled(word), sorted(known), n=3, cutoff=0.6)
+
+
+def _suggestion(near: Sequence[str], known: Sequence[str]) -> str:
     if near:
         return f"did you mean {' or '.join(near)}?"
     return f"there are {', '.join(known)}" if known else "there are none"

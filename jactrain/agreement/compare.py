@@ -25,6 +25,11 @@ class Verdict(StrEnum):
     AGREE = "agree"  # they differ by no more than is allowed
     SKIPPED = "skipped"  # a mode that this network does not admit, or that takes too long
 
+    @property
+    def is_wrong(self) -> bool:
+        """Whether a gradient is not what it should be, or none."""
+        return self in (Verdict.DISAGREE, Verdict.FAILED)
+
     @classmethod
     def of(cls, difference: float, allowed: float, reference: float) -> Verdict:
         """Return the verdict on a difference from what has the norm `reference`."""
@@ -83,7 +88,7 @@ class Comparison:
     @property
     def is_wrong(self) -> bool:
         """Whether the mode disagrees, or failed."""
-        return self.verdict in (Verdict.DISAGREE, Verdict.FAILED)
+        return self.verdict is not None and self.verdict.is_wrong
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures as plain numbers, texts, lists and mappings; never a NaN."""

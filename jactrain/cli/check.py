@@ -56,7 +56,6 @@ def command(
     import numpy as np
 
     from jactrain.agreement.check import check
-    from jactrain.agreement.compare import Verdict
     from jactrain.config.build import build
     from jactrain.config.compared import every_mode
     from jactrain.config.files import load_document, located
@@ -77,7 +76,7 @@ def command(
         echo_json({"examples": count, "dtype": str(experiment.dtype), **found.as_json()})
     else:
         _show(found, show_all, f"{config.name}, {count} examples, {experiment.dtype}")
-    if found.verdict in (Verdict.DISAGREE, Verdict.FAILED):
+    if found.verdict.is_wrong:
         raise typer.Exit(1)
 
 
@@ -89,7 +88,7 @@ def _show(found: Check, show_all: bool, heading: str) -> None:
         if finding.verdict == "disagree":
             typer.echo(f"  {escaped(_told(finding))}")
     for pair in found.modes:
-        if pair.verdict in ("disagree", "failed"):
+        if pair.verdict.is_wrong:
             against = f" and {pair.reference}" if pair.reference else ""
             typer.echo(f"  {escaped(f'{pair.mode}{against}: {pair.reason}')}")
     typer.echo(_guarded(found.sensitivity))

@@ -36,7 +36,7 @@ def echo_json(value: Any) -> None:
 
     text = as_json(value, indent=2)
     try:
-        text.encode(sys.stdout.encoding or "utf-8")
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         text = as_json(value, indent=2, ascii_only=True)
     typer.echo(text)

@@ -60,6 +60,8 @@ def command(
     else:
         writer.writerow(model.task.targets)
         writer.writerows(predictions.tolist())
+    if out is None and sys.stdout is None:  # it was closed
+        return
     if out is None:
         # A terminal acts on what it is sent; a pipe gets the very text, which typer would strip.
         told = text.getvalue()

@@ -107,7 +107,10 @@ class ProgressListener(RunListener):
         if measurement.comparison.is_wrong and measurement.mode not in self._wrong:
             self._wrong.add(measurement.mode)
             by = "" if error is None else f" by {small(error)}, where {small(whole.allowed)} is allowed"
-            self.on_note(f"at step {step:,} {measurement.mode} disagrees with {measurement.reference}{by}")
+            told = f"disagrees with {measurement.reference}{by}"
+            if whole.verdict == "failed":
+                told = f"failed: {measurement.comparison.reason}"
+            self.on_note(f"at step {step:,} {measurement.mode} {told}")
         self._agreement[measurement.mode] = f"{name} {'–' if error is None else f'{error:.1e}'}"
 
     def on_epoch(self, state: TrainingState) -> None:

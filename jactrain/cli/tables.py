@@ -91,14 +91,14 @@ def agreement_reasons(measurements: Iterable[Measurement]) -> str:
 
 
 def disagreements(result: RunResult) -> list[str]:
-    """Return for each mode that disagreed before the last comparison when it did, in words."""
+    """Return for each mode that disagreed or failed before the last comparison when it did, in words."""
     found = {
         mode: before
         for mode, steps in result.disagreements.items()
         if (before := [step for step in steps if step != result.agreement_step])
     }
     return [
-        f"{mode} disagreed at {counted(len(steps), 'earlier comparison')}, "
+        f"{mode} disagreed or failed at {counted(len(steps), 'earlier comparison')}, "
         f"{'the first ' if len(steps) > 1 else ''}at step {steps[0]:,}; agreement.jsonl has them"
         for mode, steps in found.items()
     ]

@@ -53,6 +53,13 @@ def read_arrays(
     raise DataError(f"{path}: this is not an npz file but {came}; write one with numpy.savez(path, x=x, y=y)")
 
 
+def without_advice(path: Path, error: DataError) -> str:
+    """Return what `read_arrays` says is wrong at `path`, without what it advises for a file of data."""
+    told = str(error)
+    start = len(str(path)) if told.startswith(str(path)) else 0
+    return told[:start] + told[start:].partition("; ")[0]
+
+
 def _read_named(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> Array:
     try:
         return _read_member(path, archive, name, limit)

@@ -21,7 +21,7 @@ from jactrain.modes.memory import (
     require_within,
     stack_width,
 )
-from jactrain.modes.seeds import Chunk, Division, Portion, SeedKind, Seeds, multiply_adds, stack_bytes
+from jactrain.modes.seeds import Chunk, Division, LinkSeeds, SeedKind, Seeds, multiply_adds, stack_bytes
 from jactrain.network import Link
 from jactrain.objective import Batch, Linearization, Objective
 
@@ -96,7 +96,7 @@ class Forward(Mode):
                 _push(objective, point, chunk, parameters.dtype, blocks)
         return GradientResult(point.value, objective.xp.concatenate(blocks.done), point.work)
 
-    def _portions(self, objective: Objective, unit: int, itemsize: int, fixed: int) -> Iterator[Portion]:
+    def _portions(self, objective: Objective, unit: int, itemsize: int, fixed: int) -> Iterator[LinkSeeds]:
         """Yield every link's seeds; `unit` is the bytes of one entry of every example."""
         room = 0  # left in the newest chunk
         for position, link in enumerate(objective.links):
@@ -107,7 +107,7 @@ class Forward(Mode):
             each = self._tangent_bytes(objective, position, unit, itemsize)
             width = stack_width(self.memory, fixed, each, _ADVICE)
             joined = min(room, count) if self.memory is None and room <= width else 0
-            portion = Portion(position, kind, count, width, joined)
+            portion = LinkSeeds(position, kind, count, width, joined)
             room = portion.starts[-1] + width - count if portion.starts else room - joined
             yield portion
 

@@ -37,7 +37,7 @@ class Seeds(NamedTuple):
 Chunk: TypeAlias = tuple[Seeds, ...]
 
 
-class Portion(NamedTuple):
+class LinkSeeds(NamedTuple):
     """All `size` seeds of one link: the first `joined` end the chunk before, the others come by `width`."""
 
     position: int
@@ -60,19 +60,19 @@ class Portion(NamedTuple):
 class Division(NamedTuple):
     """The seeds in chunks; if `streamed`, each pushed through links that are run again for it."""
 
-    portions: tuple[Portion, ...]
+    portions: tuple[LinkSeeds, ...]
     streamed: bool
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the chunks in order, of which there may be millions."""
-        return self._with([portion.starts for portion in self.portions])
+        return self._chunks_at([portion.starts for portion in self.portions])
 
     def ends(self) -> Iterator[Chunk]:
         """Yield each link's first and last chunk, of which one is the largest."""
         starts = [portion.starts for portion in self.portions]
-        return self._with([each[:: max(1, len(each) - 1)] for each in starts])
+        return self._chunks_at([each[:: max(1, len(each) - 1)] for each in starts])
 
-    def _with(self, starts: Sequence[range]) -> Iterator[Chunk]:
+    def _chunks_at(self, starts: Sequence[range]) -> Iterator[Chunk]:
         chunk: Chunk = ()
         for (position, kind, size, width, joined), beginnings in zip(self.portions, starts, strict=True):
             if joined:

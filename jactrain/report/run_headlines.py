@@ -9,6 +9,7 @@ from jactrain.report.curves import column, metric_names
 from jactrain.report.metric_words import lower_is_better, metric_unit, worded
 from jactrain.report.run_record import RunRecord
 from jactrain.report.texts import counted, listing, one_line, shown
+from jactrain.runs.directory import ENDINGS
 
 SCORES = (
     "validation_accuracy",
@@ -18,18 +19,12 @@ SCORES = (
     "train_r2",
     "train_loss",
 )
-_ENDINGS = {
-    "diverged": "diverged",
-    "interrupted": "was interrupted",
-    "failed": "failed",
-    "pruned": "was pruned",
-}
 
 
 def headline_of_one(run: RunRecord) -> str:
     """Return the headline of a run's own page."""
     name = one_line(run.meta.name or run.label)
-    ending = _ENDINGS.get(run.meta.status, "")
+    ending = ENDINGS.get(run.meta.status, "")
     if not run.metrics:
         return f"{name} {ending or 'finished no epoch'}: {one_line(run.meta.exit_reason)}".rstrip(": ")
     score = _score(run)
@@ -125,21 +120,26 @@ def _mode(run: RunRecord) -> str:
     return next((key.split(".")[1] for key in run.settings if key.startswith("mode.")), "")
 
 
-_WRONG = ("disagree", "failed")
+_WRONG = {"disagree": ("disagrees with it", "disagree with it"), "failed": ("failed", "failed")}
+_WAS_WRONG = {"disagree": "disagreed with it", "failed": "failed"}
 
 
 def _agreement(run: RunRecord) -> str:
     modes = grouped(run)
     last = {mode: these[-1] for mode, these in modes.items()}
-    wrong = [mode for mode, one in last.items() if one.verdict in _WRONG]
-    if wrong:
-        return f"; {listing(map(one_line, wrong))} disagree{'s' if len(wrong) == 1 else ''} with it"
+    told = []
+    for verdict, words in _WRONG.items():
+        if wrong := [one_line(mode) for mode, one in last.items() if one.verdict == verdict]:
+            told.append(f"{listing(wrong)} {words[len(wrong) > 1]}")
     for mode, these in modes.items():
-        if steps := [one.step for one in these if one.verdict in _WRONG]:
-            return (
-                f"; {one_line(mode)} disagreed with it at {len(steps):,} of "
-                f"{counted(len(these), 'comparison')}, the first at step {steps[0]:,}"
+        before = [one for one in these if one.verdict in _WRONG]
+        if before and last[mode].verdict not in _WRONG:
+            told.append(
+                f"{one_line(mode)} {_WAS_WRONG[str(before[0].verdict)]} at {len(before):,} of "
+                f"{counted(len(these), 'comparison')}, the first at step {before[0].step:,}"
             )
+    if told:
+        return "".join(f"; {each}" for each in told)
     known = [
         f"{one_line(mode)} to {shown(one.relative_error, 'error')}"
         for mode, one in last.items()

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from jactrain.arrays import Array
+from jactrain.arrays import Array, ranges
 from jactrain.training.experiment import Experiment
 
 # How far sums may be apart, by the norm of what is summed. Rows of float32 are summed to 1e-6; one other
 # label among a million is 1e-3.
 _NEAR = 1e-5
+_PORTION = 4096  # examples whose copy in float64 is summed at once
 
 
 def data_record(experiment: Experiment) -> dict[str, Any]:
@@ -56,12 +57,15 @@ def _arrays(experiment: Experiment) -> list[Array]:
     return [array for part in parts if part is not None for array in (part.x, part.targets)]
 
 
-def _sums(array: Array) -> tuple[float, float]:
-    """Return the sum of all entries, each with another weight, and their norm."""
+def _sums(array: Array) -> tuple[float, float] | None:
+    """Return the sum of all entries, each with another weight, and their norm; None where they overflow."""
     rows = array.reshape(len(array), -1)
-    rows = rows if rows.dtype.kind == "f" else rows.astype(np.float64)
-    examples, features = (np.arange(size, dtype=np.float64) for size in rows.shape)
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is known by its digest alone
-        sums = rows @ np.cos(0.7 * features).astype(rows.dtype)
-        square = np.einsum("nf,nf", rows, rows, dtype=np.float64)
-        return float(np.cos(examples) @ sums.astype(np.float64)), float(np.sqrt(square))
+    of_examples, of_features = np.cos(np.arange(len(rows))), np.cos(0.7 * np.arange(rows.shape[1]))
+    whole = square = 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start, stop in ranges(len(rows), _PORTION):
+            portion = rows[start:stop].astype(np.float64)
+            whole += of_examples[start:stop] @ (portion @ of_features)
+            square += np.vdot(portion, portion)
+    # What overflows is known by its digest alone.
+    return (float(whole), math.sqrt(square)) if math.isfinite(whole + square) else None

@@ -21,6 +21,13 @@ from jactrain.files import UNFINISHED, reachable, sync_folder
 # What the folder of a sweep has, whose cells are runs.
 EXPERIMENT_FILE = "experiment.yaml"
 CELLS_FILE = "cells.json"
+# How a run ended before its end, in words, by the status in its `meta.json`.
+ENDINGS = {
+    "diverged": "diverged",
+    "interrupted": "was interrupted",
+    "failed": "failed",
+    "pruned": "was pruned",
+}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jactrain.arrays import MOST_AXES, Array, Shape
-from jactrain.data.archive import no_character, read_arrays
+from jactrain.data.archive import no_character, read_arrays, without_advice
 from jactrain.data.base import Classification, Regression, Task
 from jactrain.data.preparation import Scaling
 from jactrain.errors import DataError, RunError
@@ -70,11 +70,9 @@ def read(path: Path, names: list[str]) -> dict[str, Array]:
     try:
         return read_arrays(path, names)
     except DataError as error:
-        # What is advised of a file of data is of no use here.
-        what = str(error).partition("; ")[0]
         raise RunError(
-            f"the trained parameters cannot be read: {what}; resume the run, which writes them again from "
-            "its last checkpoint, or train it anew"
+            f"the trained parameters cannot be read: {without_advice(path, error)}; resume the run, which "
+            "writes them again from its last checkpoint, or train it anew"
         ) from None
 
 

@@ -18,8 +18,9 @@ from jactrain.losses.base import Loss
 from jactrain.network import Network
 from jactrain.runs.checkpoints import command_to_go_on
 from jactrain.runs.configuration import configuration_of
-from jactrain.runs.directory import RunDirectory
+from jactrain.runs.directory import ENDINGS, RunDirectory
 from jactrain.runs.facts import Facts, read, read_facts, require_numbers
+from jactrain.runs.lock import is_held
 from jactrain.training.experiment import Experiment
 
 _PORTION = 4096  # examples at once, so that memory does not grow with the data
@@ -138,11 +139,11 @@ def age_of_weights(run: RunDirectory) -> list[str]:
     written, status = meta.get("weights"), meta.get("status")
     if not isinstance(written, dict) or (status != "running" and written.get("step") == meta.get("steps")):
         return []
-    since = "has gone on since, or was cut off" if status == "running" else f"then went on, and {status}"
-    return [
-        f"the weights are of epoch {written.get('epoch')}, where the training had come to a stop; it "
-        f"{since}{_way_on(run, configuration_of(run))}"
-    ]
+    told = f"the weights are of epoch {written.get('epoch')}, kept at step {written.get('step')}"
+    if status == "running" and is_held(run):
+        return [f"{told}; the training goes on at this moment"]
+    since = ENDINGS.get(str(status), "was killed")
+    return [f"{told}; the training then went on, and {since}{_way_on(run, configuration_of(run))}"]
 
 
 def _way_on(run: RunDirectory, config: Config) -> str:

@@ -94,11 +94,9 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequen
         notes += _differences(directory, checkpoint, facts, changes)
         lengths, missing = _lengths(directory, path, checkpoint)
         notes += missing
-        point = Point(checkpoint.state, lengths)
+        point = Point.of(checkpoint, lengths, experiment)
         if any(_overlap(change.key, "optimizer") for change in changes):  # by someone who knows better
             point.state.rate_factor, point.state.retries = 1.0, 0
-        if any(change.key == "training.early_stopping" for change in changes):  # switched on or off
-            point.state.forget_best()
     if point.state.epoch > config.training.epochs:
         raise RunError(
             f"{directory.path} was trained for {point.state.epoch} epochs, and training.epochs is "

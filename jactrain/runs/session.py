@@ -16,14 +16,15 @@ import numpy as np
 from jactrain.agreement.monitor import Measurement
 from jactrain.arrays import Array
 from jactrain.errors import CheckpointError, DivergedError, FileAccessError, PrunedError, UsageError
-from jactrain.files import as_json, write_text
-from jactrain.runs.checkpoints import Keeper, checkpoints_of, newest_whole
+from jactrain.files import as_json, reachable, write_text
+from jactrain.runs.checkpoints import Keeper, checkpoints_of, newest_whole, steps_between
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.interruption import Interruption
 from jactrain.runs.model import Model
 from jactrain.runs.recorder import Lengths, Recorder
 from jactrain.training.agreement import AgreementListener
 from jactrain.training.batches import steps_per_epoch
+from jactrain.training.checkpoint import Checkpoint
 from jactrain.training.events import Listener
 from jactrain.training.experiment import Experiment
 from jactrain.training.state import TrainingState
@@ -36,7 +37,8 @@ class RunResult:
 
     parameters: flat `(P,)`, the best under early stopping, else the last; kept_epoch: the epoch that they
     are from; metrics: with these parameters. agreement: the last measurement of each mode, and
-    agreement_step: how many steps were finished then, None without one.
+    agreement_step: how many steps were finished then, None without one. disagreements: the steps at which a
+    mode disagreed or failed.
     """
 
     folder: Path
@@ -103,6 +105,14 @@ class Point(NamedTuple):
     state: TrainingState
     lengths: Lengths
 
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, lengths: Lengths, experiment: Experiment) -> Point:
+        """Return where `experiment` goes on from a checkpoint, whose configuration may have been another."""
+        before = checkpoint.record["config"]["training"].get("early_stopping")
+        if (before is None) != (experiment.settings.early_stopping is None):  # switched on or off since
+            checkpoint.state.forget_best()
+        return cls(checkpoint.state, lengths)
+
 
 class Session:
     """The training of `experiment` in the folder of a run, which is locked by the caller.
@@ -132,6 +142,7 @@ class Session:
         to a readable end: it can be resumed from its last checkpoint.
         """
         point: Point | None = start
+        state = start.state
         try:
             with Interruption(self._tell_stopping) as interruption:
                 while point is not None:
@@ -185,7 +196,7 @@ class Session:
         if rule is None or state.retries >= rule.retries:
             raise DivergedError(f"{error}{self._way_back(keeper)}") from None
         try:
-            found = newest_whole(self._directory, steps_per_epoch(self._experiment))
+            found = newest_whole(self._directory, steps_between(self._experiment))
         except CheckpointError as damaged:
             raise DivergedError(f"{error}; {damaged}") from None
         found.put_damaged_aside()
@@ -193,25 +204,29 @@ class Session:
         for path in checkpoints_of(self._directory):  # of steps that are not taken now, within an epoch
             if path == found.path:
                 break
-            path.unlink()
+            with reachable(path, "removed"):
+                path.unlink(missing_ok=True)
         if checkpoint is None:
             back = Point(TrainingState.start(self._experiment), Lengths())
         else:
-            back = Point(checkpoint.state, Lengths(**checkpoint.record["lengths"]))
+            back = Point.of(checkpoint, Lengths(**checkpoint.record["lengths"]), self._experiment)
         self._agreement, self._agreement_step = {}, None  # of steps that are not taken now
         self._disagreements = {
             mode: before
             for mode, steps in self._disagreements.items()
-            if (before := [step for step in steps if step <= back.state.step])
+            if (before := [step for step in steps if step < back.state.step])
         }
         back.state.rate_factor = state.rate_factor * rule.reduce_learning_rate
         back.state.retries = state.retries + 1
-        where = f"the end of epoch {back.state.epoch}" if back.state.step else "the start"
+        epoch = back.state.step // steps_per_epoch(self._experiment)
+        where = f"the end of epoch {epoch}" if epoch else "the start"
         note = (
             f"{str(error).partition('; ')[0]}; going back to {where} with learning rates times "
             f"{back.state.rate_factor:.3g} (retry {back.state.retries} of {rule.retries})"
         )
-        self._meta["retries"] = [*_texts(self._meta.get("retries")), note]
+        notes = _texts(self._meta.get("retries"))
+        if note not in notes:  # it was killed after that, before the next checkpoint
+            self._meta["retries"] = [*notes, note]
         for each in (*found.notes, note):
             for listener in self._listeners:
                 listener.on_note(each)
@@ -219,7 +234,7 @@ class Session:
 
     def _way_back(self, keeper: Keeper) -> str:
         """Return how to go on from the last checkpoint, if there is one."""
-        if keeper.newest is None:
+        if keeper.newest is None or not self._experiment.engine.is_resumable():
             return ""
         kind = self._experiment.optimizer.kind
         return f"; go on from its last checkpoint with: {self._directory.resume_command(kind)}"

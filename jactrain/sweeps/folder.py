@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,11 +101,10 @@ def standing(directory: RunDirectory) -> Standing:
     with reachable(directory.path):
         if not directory.path.exists():
             return Standing(Status.NOT_BEGUN)
-        try:
-            meta = json.loads(directory.meta.read_text(encoding="utf-8"))
-            status, reason = meta["status"], str(meta.get("exit_reason", ""))
-        except (OSError, ValueError, RecursionError, TypeError, KeyError):
-            return Standing(Status.FAILED, f"{directory.meta} cannot be read")
+    meta = directory.read_meta()
+    status, reason = meta.get("status"), str(meta.get("exit_reason", ""))
+    if status is None:
+        return Standing(Status.FAILED, f"{directory.meta} cannot be read")
     if status == "running":
         return Standing(Status.TRAINED_NOW) if is_held(directory) else Standing(Status.KILLED, WAS_KILLED)
     try:

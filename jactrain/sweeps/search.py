@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -44,8 +44,8 @@ def opened(journal: str, name: str, after: int, options: Optuna | None = None) -
         ) from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if options is not None:
-        _cut_to_whole_lines(Path(journal))
-    storage = JournalStorage(JournalFileBackend(journal))
+        _require_entries(Path(journal))
+    storage = JournalStorage(JournalFileBackend(journal, cast("Any", _Lock(journal))))
     pruner = optuna.pruners.MedianPruner(n_warmup_steps=after)
     if options is None:
         return optuna.load_study(study_name=name, storage=storage, pruner=pruner)
@@ -65,23 +65,52 @@ def _sampler(seed: int, number: int) -> Any:
     return TPESampler(seed=int(np.random.SeedSequence([seed, number]).generate_state(1)[0]))
 
 
-def _cut_to_whole_lines(journal: Path) -> None:
-    """Take a line that a full disk or a kill left unfinished from the journal's end.
+class _Lock:
+    """Optuna's lock of a journal, which is held to write; what another left unfinished is cut off first.
 
-    Raises UsageError where another line is none that a search writes.
+    A full disk or a kill leaves half a line; another line behind it, and nobody could read the journal.
     """
+
+    def __init__(self, journal: str) -> None:
+        from optuna.storages.journal import JournalFileSymlinkLock
+
+        self._journal, self._lock = Path(journal), JournalFileSymlinkLock(journal)
+
+    def acquire(self) -> bool:
+        held: bool = self._lock.acquire()
+        try:
+            _cut_to_whole_lines(self._journal)
+        except OSError:
+            self._lock.release()
+            raise
+        return held
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def _cut_to_whole_lines(journal: Path) -> None:
+    with journal.open("rb+") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size:
+            file.seek(size - 1)
+        if file.read() not in (b"", b"\n"):
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
+
+
+def _require_entries(journal: Path) -> None:
+    """Raise UsageError where a whole line of the journal is none that a search writes."""
     if not journal.is_file():
         return
     with reachable(journal):
-        *lines, unfinished = journal.read_bytes().split(b"\n")
-        for number, line in enumerate(lines, 1):
-            if not _is_entry(line):
-                raise UsageError(
-                    f"line {number} of {journal} is none that a search writes; remove the file, and the "
-                    "search begins anew, with what trials of the same settings came to"
-                )
-        if unfinished:
-            os.truncate(journal, journal.stat().st_size - len(unfinished))
+        lines = journal.read_bytes().split(b"\n")[:-1]
+    for number, line in enumerate(lines, 1):
+        if not _is_entry(line):
+            raise UsageError(
+                f"line {number} of {journal} is none that a search writes; remove the file, and the "
+                "search begins anew, with what trials of the same settings came to"
+            )
 
 
 def _is_entry(line: bytes) -> bool:

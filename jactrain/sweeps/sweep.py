@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -171,8 +172,11 @@ class _Crew:
         try:
             self._work(stop)
         except UsageError:
-            self._workers.stop()  # what is being trained keeps a checkpoint
-            wait(self._at_work)
+            self._listener.on_stopping(self._workers.stopping)
+            self._workers.stop()
+            for future in wait(self._at_work).done:
+                with suppress(UsageError):  # the same once more
+                    self._end(future)
             raise
 
     def _work(self, stop: Callable[[], bool]) -> None:

@@ -32,7 +32,7 @@ from pydantic import (
 )
 
 from jactrain.arrays import Array
-from jactrain.data.archive import member_names, read_arrays
+from jactrain.data.archive import member_names, read_arrays, without_advice
 from jactrain.errors import CheckpointError, DataError, RunError
 from jactrain.files import reachable, write_atomically
 from jactrain.training.experiment import Experiment, Generators, generators
@@ -132,8 +132,7 @@ def load(path: Path) -> Checkpoint:
         if extra := names - {*facts.digests, "facts", "digest"}:
             raise CheckpointError(f"{path} is damaged: {min(extra)} was not written")
     except DataError as error:
-        # What is advised of a file of data is of no use here.
-        what = str(error).removeprefix(f"{path}: ").partition("; ")[0]
+        what = without_advice(path, error).removeprefix(f"{path}: ")
         raise CheckpointError(f"{path} is damaged: {what}") from None
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or _digest(array) != facts.digests[name]:

@@ -14,6 +14,8 @@ from jactrain.objective import Batch
 from jactrain.training.experiment import Experiment
 from jactrain.training.state import TrainingState
 
+_OF_SQUARES = ("second_moment", "mean_square")
+
 
 def is_finite(value: Any, square: Any) -> bool:
     """Return whether a loss and a gradient are certainly finite, from the gradient's squared length.
@@ -73,10 +75,11 @@ def require_finite_optimizer(state: TrainingState) -> None:
     """Raise DivergedError if an optimizer's moment is not finite: its parameters would never move again."""
     for name, array in state.optimizer.items():
         if not np.isfinite(array).all():
+            whose = "their squares overflow" if name in _OF_SQUARES else "their sum overflows"
             raise _diverged(
                 state,
                 f"the optimizer's {name.replace('_', ' ')} is not finite, since gradients are so large that "
-                f"their squares overflow in {array.dtype}",
+                f"{whose} in {array.dtype}",
             )
 
 
