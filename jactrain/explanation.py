@@ -11,7 +11,9 @@ import numpy as np
 
 from jactrain.errors import UsageError
 from jactrain.jacobian.chain import factors_of, suffix_factors_of
-from jactrain.jacobian.plan import Order, ProductPlan, SuffixPlan, plan_product, plan_suffixes
+from jactrain.jacobian.planning import Order
+from jactrain.jacobian.product_plan import ProductPlan, plan_product
+from jactrain.jacobian.suffix_plan import SuffixPlan, plan_suffixes
 from jactrain.layers.base import Product
 from jactrain.modes.base import Exactness, Mode, Plan, modes
 from jactrain.objective import Objective

@@ -3,20 +3,9 @@
 from jactrain.arrays import Array, Namespace, Path, Shape, Tree, erf, size_of
 from jactrain.data.base import Classification, Dataset, Outline, Regression, Source, Task, sources
 from jactrain.errors import DataError, ShapeError, UnsupportedError
-from jactrain.layers.base import (
-    Cost,
-    Elementwise,
-    Kept,
-    Layer,
-    Moved,
-    MovedCost,
-    PerturbationCost,
-    Placed,
-    Product,
-    SingleEntry,
-    layers,
-    require_one_axis,
-)
+from jactrain.layers.base import Layer, Placed, Product, layers, require_one_axis
+from jactrain.layers.elementwise import Elementwise
+from jactrain.layers.forms import Cost, Kept, Moved, MovedCost, PerturbationCost, SingleEntry
 from jactrain.linearization import Work
 from jactrain.losses.base import Loss, LossCost, RegressionLoss, as_columns, losses
 from jactrain.modes.base import Decision, Exactness, GradientResult, Mode, Plan, modes

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jactrain.arrays import Array, Namespace, Shape, Tree
-from jactrain.layers.base import SingleEntry
+from jactrain.layers.forms import SingleEntry
 from jactrain.network import Network
 
 

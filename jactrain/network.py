@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from jactrain.arrays import Array, Namespace, Path, Shape, Tree, leaf_at, leaves, size_of, tree_of
-from jactrain.layers.base import Cost, Layer, MovedCost, Product
+from jactrain.layers.base import Layer, Product
 from jactrain.layers.chain import Chain, kept_by_all, noise_of
+from jactrain.layers.forms import Cost, MovedCost
 
 
 class Layout:

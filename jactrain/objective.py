@@ -12,7 +12,7 @@ import numpy as np
 
 from jactrain.arrays import Array, Namespace, Path, Tree, map_tree
 from jactrain.errors import ShapeError
-from jactrain.layers.base import Moved, PerturbationCost
+from jactrain.layers.forms import Moved, PerturbationCost
 from jactrain.linearization import NetworkLinearization, Work
 from jactrain.losses.base import Loss
 from jactrain.network import Link, Network

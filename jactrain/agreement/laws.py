@@ -17,7 +17,8 @@ from jactrain.agreement.derivative import Derivative, norm_of
 from jactrain.agreement.examination import STACK, Examination, frozen
 from jactrain.agreement.sides import Sides
 from jactrain.arrays import Array, Shape, Tree, leaf_at, leaves, map_tree, size_of, tree_of
-from jactrain.layers.base import Layer, Moved, Product, SingleEntry
+from jactrain.layers.base import Layer, Product
+from jactrain.layers.forms import Moved, SingleEntry
 
 
 def laws_for(layer: Layer, e: Examination) -> list[str]:

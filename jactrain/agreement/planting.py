@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from jactrain.arrays import map_tree
-from jactrain.layers.base import Moved, SingleEntry
+from jactrain.layers.forms import Moved, SingleEntry
 from jactrain.registry import Component
 
 C = TypeVar("C", bound=Component)

@@ -114,7 +114,7 @@ def main() -> None:
 
 
 def _escaped(line: str) -> str:
-    from jactrain.config.yaml import escaped
+    from jactrain.config.wording import escaped
 
     return escaped(line)
 

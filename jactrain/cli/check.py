@@ -81,7 +81,7 @@ def command(
 
 
 def _show(found: Check, show_all: bool, heading: str) -> None:
-    from jactrain.config.yaml import escaped
+    from jactrain.config.wording import escaped
 
     typer.echo(f"{heading}: {_sentence(found)}")
     for finding in found.layers:

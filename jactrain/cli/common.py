@@ -68,7 +68,7 @@ def cell(text: str) -> str:
     """Return `text` for a cell of a table: no markup, and nothing that a terminal acts on."""
     from rich.markup import escape
 
-    from jactrain.config.yaml import escaped
+    from jactrain.config.wording import escaped
 
     return escape(escaped(text))
 

@@ -15,7 +15,7 @@ from jactrain.cli.common import echo_table, small
 from jactrain.cli.tables import counted, figure
 from jactrain.comparison.crossovers import crossover_lines
 from jactrain.comparison.wording import digits, multiply_adds
-from jactrain.config.yaml import escaped
+from jactrain.config.wording import escaped
 from jactrain.modes.memory import rounded
 
 # As recorded; see docs/agreement.md for what they mean.

@@ -34,7 +34,7 @@ def command(
     import csv
     import io
 
-    from jactrain.config.yaml import escaped
+    from jactrain.config.wording import escaped
     from jactrain.data.base import Classification
     from jactrain.data.inputs import read_inputs
     from jactrain.files import write_text

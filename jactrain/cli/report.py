@@ -34,7 +34,7 @@ def command(
     current folder. Runs that cannot be read are named, and so are sweeps and comparisons, which have a page
     each; the others are shown.
     """
-    from jactrain.config.yaml import escaped
+    from jactrain.config.wording import escaped
     from jactrain.files import write_text
     from jactrain.report.page import render, write_figures
 

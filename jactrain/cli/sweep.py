@@ -199,7 +199,7 @@ def _show_search(read: Sweep, json: bool) -> None:
     if json:
         echo_json(facts)
         return
-    from jactrain.config.yaml import flow
+    from jactrain.config.wording import flow
 
     typer.echo(f"{search.optuna.trials:,} trials, chosen one after another by {search.optuna.metric}, over:")
     for key, each in over.items():

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from jactrain.cli.common import echo_notes
 from jactrain.cli.sweep import duration
-from jactrain.config.yaml import escaped
+from jactrain.config.wording import escaped
 from jactrain.sweeps.folder import Status
 from jactrain.sweeps.sweep import SweepListener
 from jactrain.sweeps.task import Outcome

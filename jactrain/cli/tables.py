@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from jactrain.cli.common import cell, small
-from jactrain.config.yaml import escaped
+from jactrain.config.wording import escaped
 
 if TYPE_CHECKING:
     from jactrain.agreement.monitor import Measurement

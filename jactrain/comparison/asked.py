@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from jactrain.comparison.gradients import Unknown
-from jactrain.config.yaml import flow, parse
+from jactrain.config.wording import flow
+from jactrain.config.yaml import parse
 from jactrain.errors import UsageError
 from jactrain.modes import modes
 from jactrain.modes.base import Mode

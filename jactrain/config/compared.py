@@ -8,7 +8,7 @@ import numpy as np
 
 from jactrain.config.models import Config
 from jactrain.config.noting import noting
-from jactrain.config.yaml import set_option
+from jactrain.config.wording import set_option
 from jactrain.errors import ConfigurationError, KeyPath, Mistake, UnsupportedError
 from jactrain.modes import modes
 from jactrain.modes.base import Mode

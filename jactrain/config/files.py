@@ -8,7 +8,8 @@ from pathlib import Path
 
 from jactrain.config.load import read, refusal, validated
 from jactrain.config.models import Config
-from jactrain.config.yaml import Document, fail
+from jactrain.config.places import fail
+from jactrain.config.yaml import Document
 from jactrain.errors import ConfigurationError
 
 

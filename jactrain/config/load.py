@@ -11,19 +11,10 @@ from typing import Any, TypeAlias, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from jactrain.config.yaml import (
-    MAXIMUM_BYTES,
-    Document,
-    Place,
-    check_size,
-    dotted,
-    fail,
-    parse,
-    scalar,
-    set_option,
-    shortened,
-    shown,
-)
+from jactrain.config.places import Place, fail
+from jactrain.config.scalars import scalar
+from jactrain.config.wording import dotted, set_option, shortened, shown
+from jactrain.config.yaml import MAXIMUM_BYTES, Document, check_size, parse
 from jactrain.errors import ConfigurationError, KeyPath, Mistake
 from jactrain.registry import PlacedValueError, suggest, with_article
 

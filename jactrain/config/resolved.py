@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from jactrain.config.models import Config
-from jactrain.config.yaml import scalar
+from jactrain.config.scalars import scalar
 
 
 class _Dumper(yaml.SafeDumper):

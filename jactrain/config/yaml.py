@@ -1,47 +1,32 @@
 """YAML as configurations use it: plain values, and the place of every key and item.
 
 PyYAML's safe loader delivers parser events; this module makes them into values. Nothing is constructed by
-tag, so a document can never run code. Scalars follow the core schema of YAML 1.2, as editors read them;
-PyYAML itself follows 1.1, where `1e-3` is text and `no` is false.
+tag, so a document can never run code.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
-from unicodedata import east_asian_width
 
 import yaml
 
-from jactrain.errors import ConfigurationError, KeyPath, Mistake
+from jactrain.config.places import Place, fail
+from jactrain.config.scalars import is_integer, scalar
+from jactrain.config.wording import dotted, set_option, shortened, shown
+from jactrain.errors import KeyPath
 
 MAXIMUM_BYTES = 1_000_000
 MAXIMUM_DEPTH = 50
 MAXIMUM_VALUES = 10_000  # scalars, lists and mappings: what takes at most a second to validate
 _MAXIMUM_DIGITS = 100  # of one integer; Python refuses to print those of more than 4300
 _TOO_DEEP, _FLATTEN = f"this nests deeper than {MAXIMUM_DEPTH} levels", "flatten it; is it the right file?"
-_LONGEST_FLOW = 200  # characters of a value that is spelled out for `--set`
-_EXCERPT = 100  # characters of a source line that a report shows
 
 # libyaml's parser, where PyYAML was built with it, gives the same events and is 20 times as fast.
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-_WORDS = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
-_DECIMAL = re.compile(r"[-+]?[0-9]+")
-_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-
-_PLAIN = re.compile(r"[\w./-]+( [\w./-]+)*")  # text that needs no quotes, in whatever place
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _UNUSABLE = re.compile("[\0\ud800-\udfff]")  # what escapes in double quotes can still bring in
@@ -61,108 +46,6 @@ _COMPLAINTS = (
     ("expected '-'", "this line does not fit those above it", "indent what belongs together alike"),
     ("expected key", "this line does not fit those above it", "indent what belongs together alike"),
 )  # fmt: skip
-
-
-def escaped(text: str) -> str:
-    """Return `text` with control characters, and others that a terminal may act on, as escapes."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def shortened(text: str, limit: int = 60) -> str:
-    """Return `text` escaped and, if it is longer than `limit` characters, cut with `…`."""
-    return escaped(text) if len(text) <= limit else escaped(text[: limit - 1]) + "…"
-
-
-def shown(value: Any) -> str:
-    """Return `value` as a message shows it: scalars as YAML writes them, collections by their sort."""
-    if isinstance(value, str):
-        return shortened(repr(value))
-    if isinstance(value, dict | list):
-        kind, unit = ("a mapping", "key") if isinstance(value, dict) else ("a list", "item")
-        return f"{kind} of {len(value)} {unit}{'s' * (len(value) != 1)}"
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}[repr(value)]
-    return shortened(repr(value))
-
-
-def dotted(path: KeyPath) -> str:
-    """Return `path` as `--set` takes it: `network.1.linear.units`."""
-    return ".".join(shortened(str(key)) for key in path)
-
-
-def flow(value: Any) -> str:
-    """Return `value` as YAML on one line: `{forward: {seeds: outputs}}`."""
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{flow(key)}: {flow(item)}' for key, item in value.items())}}}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(flow, value))}]"
-    if not isinstance(value, str):
-        return shown(value)
-    return value if _PLAIN.fullmatch(value) and scalar(value) == value else json.dumps(value)
-
-
-def set_option(path: KeyPath, value: Any) -> str:
-    """Return what to type on the command line to set `value` at `path`."""
-    text = flow(value)
-    text = text if len(text) <= _LONGEST_FLOW else "…"
-    return f"--set {shlex.quote(f'{dotted(path)}={text}')}"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where something stands: `line` and `column` count from 1, in characters.
-
-    `line` is 0 for an argument of the command line, and `column` too for a file as a whole. `text` is the
-    source line. `path` is the key path that stands here: the part that was found of the one asked for.
-    """
-
-    origin: str
-    line: int = 0
-    column: int = 0
-    text: str = ""
-    path: KeyPath = ()
-
-    @property
-    def is_argument(self) -> bool:
-        """Whether this is within an argument of the command line."""
-        return not self.line and self.column > 0
-
-    def __str__(self) -> str:
-        origin = escaped(self.origin)
-        return f"{origin}:{self.line}:{self.column}" if self.line else origin
-
-    def locate(self, mistake: Mistake) -> Mistake:
-        """Return `mistake` with file, line and column of this place."""
-        if self.line:
-            return replace(mistake, file=self.origin, line=self.line, column=self.column)
-        return mistake if self.is_argument else replace(mistake, file=self.origin)
-
-    def report(self, message: str, advice: str = "") -> str:
-        """Return `origin:line:column: message`, the source line, a caret and the advice, as lines."""
-        lines = [f"{self}: {escaped(message)}"]
-        if self.column:
-            lines += self._excerpt()
-        lines += [f"    {escaped(line)}" for line in advice.split("\n") if line]
-        return "\n".join(lines)
-
-    def _excerpt(self) -> tuple[str, str]:
-        at = self.column - 1
-        start = max(0, min(at - _EXCERPT // 2, len(self.text) - _EXCERPT))
-        before = ("…" if start else "") + escaped(self.text[start:at])
-        rest = self.text[at : start + _EXCERPT]
-        after = escaped(rest) + ("…" if start + _EXCERPT < len(self.text) else "")
-        width = sum(2 if east_asian_width(character) in "WF" else 1 for character in before)
-        return f"    {before}{after}".rstrip(), f"    {' ' * width}^"
-
-
-def fail(place: Place, message: str, advice: str) -> NoReturn:
-    """Raise ConfigurationError for one mistake at `place`."""
-    mistake = place.locate(Mistake(place.path, message, advice))
-    raise ConfigurationError([mistake], [place.report(message, advice)]) from None
 
 
 def check_size(size: int, origin: str) -> None:
@@ -409,7 +292,7 @@ class _Composer:
             fail(self._place(event, path), message, "remove the escape")
         if event.style:  # quoted, or a block of text
             return text
-        if (_DECIMAL.fullmatch(text) or _BASED.fullmatch(text)) and len(text) > _MAXIMUM_DIGITS:
+        if is_integer(text) and len(text) > _MAXIMUM_DIGITS:
             message = f"this integer has {len(text)} digits; at most {_MAXIMUM_DIGITS} are read"
             fail(self._place(event, path), message, "put it in quotes if it is text")
         return scalar(text)
@@ -453,19 +336,6 @@ class _Composer:
         if mark.line > last:
             return self.source.place(last, len(lines[last].rstrip()))
         return self.source.place(mark.line, mark.column)
-
-
-def scalar(text: str) -> str | int | float | bool | None:
-    """Return the value of an unquoted scalar by the core schema of YAML 1.2."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if _DECIMAL.fullmatch(text):
-        return int(text)
-    if _BASED.fullmatch(text):
-        return int(text, 0)
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    return float(text.replace(".", "").lower()) if _NOT_FINITE.fullmatch(text) else text
 
 
 def _assigned(

@@ -9,7 +9,8 @@ import numpy as np
 
 from jactrain.arrays import Array, Shape, ranges
 from jactrain.jacobian.chain import Factor
-from jactrain.jacobian.plan import Product, Suffixes
+from jactrain.jacobian.product_plan import Bracket
+from jactrain.jacobian.suffix_plan import Suffixes
 from jactrain.linearization import Work
 
 # One matrix `M(i, j)` an example, (N, n_j, n_i); several of them are a product left undone, leftmost first.
@@ -39,9 +40,9 @@ class Point(Protocol):
 _PIECE = 2**19  # bytes, of the second-level cache
 
 
-def accumulate_product(point: Point, factors: Sequence[Factor], product: Product) -> Array:
-    """Return `M(0, l)` of all examples, `(N, n_l, n_0)`, as `product` says; the links have been run."""
-    return _Accumulation(point, factors).product(product)
+def accumulate_product(point: Point, factors: Sequence[Factor], bracket: Bracket) -> Array:
+    """Return `M(0, l)` of all examples, `(N, n_l, n_0)`, as `bracket` says; the links have been run."""
+    return _Accumulation(point, factors).product(bracket)
 
 
 def accumulate_suffixes(
@@ -57,15 +58,15 @@ class _Accumulation:
         self._factors = factors
         self._dtype = point.inputs.dtype
 
-    def product(self, product: Product) -> Array:
-        """Return the matrix that `product` forms."""
-        start, split, stop = product.start, product.split, product.stop
-        if product.left is not None and product.right is not None:
-            return self._multiply(self.product(product.left), self.product(product.right))
-        if product.pushes:
-            matrix = self._identity(split) if product.right is None else self.product(product.right)
+    def product(self, bracket: Bracket) -> Array:
+        """Return the matrix that `bracket` forms."""
+        start, split, stop = bracket.start, bracket.split, bracket.stop
+        if bracket.left is not None and bracket.right is not None:
+            return self._multiply(self.product(bracket.left), self.product(bracket.right))
+        if bracket.pushes:
+            matrix = self._identity(split) if bracket.right is None else self.product(bracket.right)
             return self._push(matrix, split, stop)
-        matrix = self._identity(split) if product.left is None else self.product(product.left)
+        matrix = self._identity(split) if bracket.left is None else self.product(bracket.left)
         return self._pull(matrix, start, split)
 
     def suffixes(self, suffixes: Suffixes) -> dict[int, Matrices]:

@@ -13,7 +13,9 @@ from jactrain.arrays import Array, Tree, leaves, ranges
 from jactrain.errors import ShapeError, UnsupportedError, UsageError
 from jactrain.jacobian.accumulate import Matrices, accumulate_product, accumulate_suffixes
 from jactrain.jacobian.chain import factors_of, suffix_factors_of
-from jactrain.jacobian.plan import Order, ProductPlan, SuffixPlan, plan_product, plan_suffixes
+from jactrain.jacobian.planning import Order
+from jactrain.jacobian.product_plan import ProductPlan, plan_product
+from jactrain.jacobian.suffix_plan import SuffixPlan, plan_suffixes
 from jactrain.linearization import NetworkLinearization, Work
 from jactrain.network import Network
 
@@ -334,7 +336,7 @@ class InputsJacobian(Jacobian):
         self.mode = _cheapest(plans) if mode == "auto" else mode
         _require_possible(plans[self.mode])
         self.brackets = str(plans[self.mode])
-        self._whole = accumulate_product(point, factors, plans[self.mode].product)
+        self._whole = accumulate_product(point, factors, plans[self.mode].bracket)
 
     def __matmul__(self, v: Array) -> Array:
         """Return `J_n v_n`, `(N, m)`, for `v` `(N, *in)`, or `(K, N, m)` for a stack."""

@@ -18,13 +18,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
 from jactrain.arrays import Array, Namespace, Path, Shape, Tree, leaves, size_of
 from jactrain.errors import ShapeError, UnsupportedError
+from jactrain.layers.forms import Cost, Kept, Moved, MovedCost, PerturbationCost, SingleEntry
 from jactrain.registry import Component, Registry
 
 
@@ -36,78 +37,6 @@ class Product(StrEnum):
     VJP = "vjp"
     PARAMETER_JVP = "parameter_jvp"
     PARAMETER_VJP = "parameter_vjp"
-
-
-class Cost(NamedTuple):
-    """Multiply-adds, per example and stacked vector, of `forward` and of the four products.
-
-    A multiply-add is a multiplication with the addition that follows it, a division, or one value of
-    an elementary function; additions alone are free, and so is what does not grow with the stack.
-    """
-
-    forward: int
-    jvp: int
-    vjp: int
-    parameter_jvp: int = 0
-    parameter_vjp: int = 0
-
-
-class PerturbationCost(NamedTuple):
-    """Multiply-adds per example of `perturbed_forward`: once a call, and for each perturbation."""
-
-    once: int
-    each: int
-
-
-class MovedCost(NamedTuple):
-    """Multiply-adds per example and network, or tangent, and whether one entry in gives one entry out."""
-
-    each: int
-    moved: bool
-
-
-class Kept(NamedTuple):
-    """What the residual of `forward` holds: input, output, and how many further entries an example."""
-
-    input: bool
-    output: bool
-    further: int = 0
-
-
-class Moved(NamedTuple):
-    """Arrays `(K, N, *n)` of `K` networks that differ from a common one in a single entry an example.
-
-    around: the common array `(1, N, *n)`; places `(K,)`: which entry of an example, flattened, network
-    `t` has otherwise; values `(K, N)`: what it is there.
-    """
-
-    around: Array
-    places: Array
-    values: Array
-
-    def dense(self, xp: Namespace) -> Array:
-        """Return the arrays in full, `(K, N, *n)`."""
-        shape = self.around.shape[2:]
-        here = xp.arange(size_of(shape)) == self.places[:, None]
-        around = self.around.reshape(1, -1, size_of(shape))
-        stack = xp.where(here[:, None, :], self.values[:, :, None], around)
-        return stack.reshape(*self.values.shape, *shape)
-
-
-class SingleEntry(NamedTuple):
-    """Tangents `(K, N, *n)` with one entry an example that is not 0, the same in each.
-
-    shape: `*n`; places `(K,)`: which entry of an example, flattened; values `(K, N)`: what it is.
-    """
-
-    shape: Shape
-    places: Array
-    values: Array
-
-    def dense(self, xp: Namespace) -> Array:
-        """Return the tangents in full, `(K, N, *n)`."""
-        here = xp.arange(size_of(self.shape)) == self.places[:, None]
-        return (self.values[:, :, None] * here[:, None, :]).reshape((*self.values.shape, *self.shape))
 
 
 class Placed(NamedTuple):
@@ -306,89 +235,6 @@ class Layer(Component, ABC):
 
 
 layers: Registry[Layer] = Registry("layer", "layers")
-
-
-class Elementwise(Layer):
-    """A layer that maps every entry by one function: state value and slope once, inherit the rest.
-
-    `keeps` says which of the two the slope is written in, so that only that one is stored.
-    """
-
-    keeps: ClassVar[Literal["input", "output"]]
-
-    @abstractmethod
-    def value(self, xp: Namespace, x: Array) -> Array:
-        """Return the function's value at every entry of `x`."""
-
-    @abstractmethod
-    def slope(self, xp: Namespace, kept: Array) -> Array:
-        """Return the derivative at every entry, from the kept input or output."""
-
-    def kinks(self) -> tuple[float, ...]:
-        """Return where the slope jumps, in order; nowhere unless overridden."""
-        return ()
-
-    def cost(self, input_shape: Shape) -> Cost:
-        """One multiply-add an entry for each product, one elementary function for the value."""
-        size = size_of(input_shape)
-        return Cost(forward=size, jvp=size, vjp=size)
-
-    def kept(self, input_shape: Shape) -> Kept:
-        """Return the one of the two that the slope is written in."""
-        return Kept(input=self.keeps == "input", output=self.keeps == "output")
-
-    def forward(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> tuple[Array, Array]:
-        """Return the values, and what the slope is written in."""
-        y = self.value(xp, x)
-        return y, (x if self.keeps == "input" else y)
-
-    def moved_forward(
-        self, xp: Namespace, params: Tree, x: Moved, y: Array, noise: Tree = None
-    ) -> Array | Moved:
-        """Return `y` with the value at the moved entry, which stays the only one.
-
-        A subclass with a `forward` of its own may do more than the value, and is asked for it in full.
-        """
-        if not self._is_value_alone:
-            return super().moved_forward(xp, params, x, y, noise)
-        return Moved(y, x.places, self.value(xp, x.values))
-
-    def moved_cost(self, input_shape: Shape) -> MovedCost:
-        """Return one value, or a whole `forward` for a subclass with one of its own."""
-        return MovedCost(1, moved=True) if self._is_value_alone else super().moved_cost(input_shape)
-
-    def pieces(self, xp: Namespace, params: Tree, x: Array, noise: Tree = None) -> Array | None:
-        """Return how many kinks lie below every entry; None without kinks."""
-        kinks = self.kinks()
-        return xp.stack([x.real > kink for kink in kinks]).sum(0) if kinks else None
-
-    @property
-    def _is_value_alone(self) -> bool:
-        return type(self).forward is Elementwise.forward
-
-    def jvp(self, xp: Namespace, params: Tree, residual: Array, x_dot: Array) -> Array:
-        """Return `slope · ẋ`."""
-        return x_dot * self.slope(xp, residual)
-
-    def single_jvp(
-        self, xp: Namespace, params: Tree, residual: Any, x_dot: SingleEntry
-    ) -> Array | SingleEntry:
-        """Return the entry times its slope, which stays the only one."""
-        if type(self).jvp is not Elementwise.jvp:
-            return super().single_jvp(xp, params, residual, x_dot)
-        slopes = self.slope(xp, residual)[0]
-        slopes = slopes.reshape((slopes.shape[0], -1)).T[x_dot.places]
-        return SingleEntry(x_dot.shape, x_dot.places, x_dot.values * slopes)
-
-    def single_jvp_cost(self, input_shape: Shape) -> MovedCost:
-        """Return one product."""
-        if type(self).jvp is not Elementwise.jvp:
-            return super().single_jvp_cost(input_shape)
-        return MovedCost(1, moved=True)
-
-    def vjp(self, xp: Namespace, params: Tree, residual: Array, y_bar: Array) -> Array:
-        """Return `ȳ · slope`."""
-        return y_bar * self.slope(xp, residual)
 
 
 def perturbed(xp: Namespace, params: Tree, path: Path, indices: Array, steps: Array) -> Tree:

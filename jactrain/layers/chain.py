@@ -11,7 +11,8 @@ import numpy as np
 
 from jactrain.arrays import Array, Namespace, Path, Shape, Tree, leaves, size_of
 from jactrain.errors import ShapeError
-from jactrain.layers.base import Cost, Kept, Layer, PerturbationCost, Placed, Product, layers
+from jactrain.layers.base import Layer, Placed, Product, layers
+from jactrain.layers.forms import Cost, Kept, PerturbationCost
 from jactrain.registry import ComponentOf
 
 # Not registered: a configuration writes a chain as a list.

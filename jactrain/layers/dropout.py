@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from jactrain.arrays import Array, Namespace, Shape, Tree, size_of
-from jactrain.layers.base import Cost, Kept, Layer, layers
+from jactrain.layers.base import Layer, layers
+from jactrain.layers.forms import Cost, Kept
 
 
 @layers.register("dropout")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from jactrain.arrays import Array, Namespace, Shape, Tree, size_of
-from jactrain.layers.base import Cost, Kept, Layer, layers
+from jactrain.layers.base import Layer, layers
+from jactrain.layers.forms import Cost, Kept
 
 
 @layers.register("flatten")

@@ -6,7 +6,8 @@ import numpy as np
 from pydantic import Field
 
 from jactrain.arrays import Array, Namespace, Shape, Tree
-from jactrain.layers.base import Cost, Kept, Layer, layers, require_one_axis
+from jactrain.layers.base import Layer, layers, require_one_axis
+from jactrain.layers.forms import Cost, Kept
 
 
 @layers.register("layer_norm")

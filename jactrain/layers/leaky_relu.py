@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from jactrain.arrays import Array, Namespace
-from jactrain.layers.base import Elementwise, layers
+from jactrain.layers.base import layers
+from jactrain.layers.elementwise import Elementwise
 
 
 @layers.register("leaky_relu")

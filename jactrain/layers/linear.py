@@ -11,7 +11,8 @@ from pydantic import Field, PositiveInt
 
 from jactrain.arrays import Array, Namespace, Path, Shape, Tree
 from jactrain.errors import ShapeError
-from jactrain.layers.base import Cost, Kept, Layer, Moved, MovedCost, SingleEntry, layers, require_one_axis
+from jactrain.layers.base import Layer, layers, require_one_axis
+from jactrain.layers.forms import Cost, Kept, Moved, MovedCost, SingleEntry
 
 
 @layers.register("linear")

@@ -11,8 +11,9 @@ from pydantic import Field
 
 from jactrain.arrays import Array, Namespace, Path, Shape, Tree, size_of
 from jactrain.errors import ShapeError
-from jactrain.layers.base import Cost, Kept, Layer, PerturbationCost, Placed, Product, layers
+from jactrain.layers.base import Layer, Placed, Product, layers
 from jactrain.layers.chain import Chain, LayerList
+from jactrain.layers.forms import Cost, Kept, PerturbationCost
 
 
 @layers.register("residual")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from jactrain.arrays import Array, Namespace, logistic
-from jactrain.layers.base import Elementwise, layers
+from jactrain.layers.base import layers
+from jactrain.layers.elementwise import Elementwise
 
 
 @layers.register("sigmoid")

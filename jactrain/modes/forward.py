@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import Field
 
 from jactrain.arrays import Array, Namespace, in_pieces
-from jactrain.layers.base import Product, SingleEntry
+from jactrain.layers.base import Product
+from jactrain.layers.forms import SingleEntry
 from jactrain.modes.base import Decision, Exactness, GradientResult, Mode, modes
 from jactrain.modes.memory import (
     MemorySize,

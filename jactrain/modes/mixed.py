@@ -11,7 +11,7 @@ from jactrain.arrays import Array
 from jactrain.errors import UnsupportedError
 from jactrain.jacobian.accumulate import accumulate_suffixes
 from jactrain.jacobian.chain import Factor, suffix_factors_of
-from jactrain.jacobian.plan import SuffixPlan, plan_suffixes
+from jactrain.jacobian.suffix_plan import SuffixPlan, plan_suffixes
 from jactrain.layers.base import Product
 from jactrain.modes.base import Decision, Exactness, GradientResult, Mode, modes
 from jactrain.modes.memory import (

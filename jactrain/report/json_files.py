@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from jactrain.config.yaml import dotted, shown
+from jactrain.config.wording import dotted, shown
 from jactrain.errors import RunError
 from jactrain.files import reachable
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from jactrain.config.yaml import shown
+from jactrain.config.wording import shown
 from jactrain.errors import RunError
 from jactrain.report.json_files import read_json, validated
 

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from jactrain.config.yaml import escaped, parse
+from jactrain.config.wording import escaped
+from jactrain.config.yaml import parse
 from jactrain.errors import ConfigurationError, JactrainError, RunError
 from jactrain.files import reachable
 from jactrain.report.json_files import parse_json, read_bytes, read_json, validated

@@ -12,8 +12,9 @@ from typing import Any
 
 from jactrain.config.load import validated
 from jactrain.config.models import Config
+from jactrain.config.places import Place
 from jactrain.config.resolved import resolved
-from jactrain.config.yaml import Document, Place
+from jactrain.config.yaml import Document
 from jactrain.errors import KeyPath
 from jactrain.sweeps.models import Experiment
 from jactrain.sweeps.variation import Settings, Value

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
-from jactrain.config.yaml import dotted
+from jactrain.config.wording import dotted
 from jactrain.errors import KeyPath
 from jactrain.registry import Options, PlacedValueError
 

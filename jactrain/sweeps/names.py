@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from jactrain.config.yaml import flow
+from jactrain.config.wording import flow
 from jactrain.errors import UsageError
 from jactrain.registry import suggest
 from jactrain.runs.directory import CELLS_FILE, EXPERIMENT_FILE

@@ -12,7 +12,9 @@ from jactrain.config.build import check
 from jactrain.config.files import located
 from jactrain.config.load import read, refusal, validated
 from jactrain.config.models import RUN_NAME
-from jactrain.config.yaml import Document, Place, fail, shown
+from jactrain.config.places import Place, fail
+from jactrain.config.wording import shown
+from jactrain.config.yaml import Document
 from jactrain.errors import ConfigurationError, Mistake, UsageError
 from jactrain.registry import suggest
 from jactrain.sweeps.cells import Cell, Sweep

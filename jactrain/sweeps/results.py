@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from jactrain.config.yaml import flow
+from jactrain.config.wording import flow
 from jactrain.files import write_text
 from jactrain.runs.directory import RunDirectory
 from jactrain.sweeps.cells import Cell

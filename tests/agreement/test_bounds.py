@@ -12,7 +12,8 @@ from jactrain.agreement.rounding import allowed, norm, reason, shaken_by, spread
 from jactrain.agreement.shaken import ShakenArray, Shaker
 from jactrain.agreement.tolerance import Tolerance, Uncertainty
 from jactrain.layers import layers
-from jactrain.layers.base import Elementwise, Placed
+from jactrain.layers.base import Placed
+from jactrain.layers.elementwise import Elementwise
 from jactrain.linearization import Work
 from jactrain.losses import losses
 from jactrain.modes import modes

@@ -28,7 +28,8 @@ from jactrain.agreement.specimen import (
 from jactrain.agreement.tolerance import Uncertainty
 from jactrain.errors import ShapeError, UsageError
 from jactrain.layers import layers
-from jactrain.layers.base import Moved, Placed, SingleEntry
+from jactrain.layers.base import Placed
+from jactrain.layers.forms import Moved, SingleEntry
 from jactrain.linearization import Work
 from jactrain.losses import losses
 from jactrain.modes import modes

@@ -12,7 +12,8 @@ from jactrain.comparison.trends import Cost as Taken
 from jactrain.comparison.trends import exponent, order
 from jactrain.config.build import check
 from jactrain.errors import UsageError
-from jactrain.layers.base import Cost, Layer, layers
+from jactrain.layers.base import Layer, layers
+from jactrain.layers.forms import Cost
 from jactrain.layers.linear import Linear
 from jactrain.layers.residual import Residual
 from jactrain.modes import modes

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jactrain.config.yaml import Document, parse, scalar
+from jactrain.config.scalars import scalar
+from jactrain.config.yaml import Document, parse
 from jactrain.errors import ConfigurationError
 
 SCALARS = {

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from jactrain.layers.base import Moved
+from jactrain.layers.forms import Moved
 
 # Additions alone are free, and so are signs, comparisons and choices.
 _FREE = {

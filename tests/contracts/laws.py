@@ -22,7 +22,8 @@ from cases import LAYERS, LayerCase, LossCase, map_tree, seeded
 from counting import multiply_adds
 
 from jactrain.arrays import leaves
-from jactrain.layers.base import Layer, Moved
+from jactrain.layers.base import Layer
+from jactrain.layers.forms import Moved
 
 STACK = 3
 EXACT = 120

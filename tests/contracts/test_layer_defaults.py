@@ -9,8 +9,10 @@ import pytest
 
 from jactrain.errors import ShapeError
 from jactrain.layers import layers
-from jactrain.layers.base import Elementwise, Layer, Moved, Product
+from jactrain.layers.base import Layer, Product
 from jactrain.layers.chain import names_of
+from jactrain.layers.elementwise import Elementwise
+from jactrain.layers.forms import Moved
 from jactrain.layers.linear import Linear
 from jactrain.layers.residual import Residual
 from jactrain.layers.tanh import Tanh

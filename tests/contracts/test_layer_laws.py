@@ -8,7 +8,7 @@ from laws import LAYER_LAWS, SINGLE_LAWS
 
 from jactrain.arrays import leaves
 from jactrain.layers import layers
-from jactrain.layers.base import Moved
+from jactrain.layers.forms import Moved
 
 CASES = pytest.mark.parametrize("case", LAYER_CASES, ids=lambda case: case.name)
 

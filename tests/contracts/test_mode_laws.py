@@ -16,7 +16,8 @@ from laws import altered, relative_error
 
 from jactrain.errors import MemoryBoundError, PlanError, UnsupportedError
 from jactrain.layers import layers
-from jactrain.layers.base import Cost, Layer, Product
+from jactrain.layers.base import Layer, Product
+from jactrain.layers.forms import Cost
 from jactrain.losses import losses
 from jactrain.modes import modes
 from jactrain.modes.base import Exactness

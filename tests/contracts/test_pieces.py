@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from cases import LAYER_CASES, LOSS_CASES
 
-from jactrain.layers.base import Elementwise, layers
+from jactrain.layers.base import layers
+from jactrain.layers.elementwise import Elementwise
 
 ELEMENTWISE = [case for case in LAYER_CASES if isinstance(case.layer, Elementwise)]
 # Kinks lie on whole tenths, with the options of the table; a slope that jumps does so by more than 0.01.

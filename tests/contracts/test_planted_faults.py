@@ -9,7 +9,7 @@ from cases import LAYER_CASES, LOSS_CASES, LayerCase, map_tree
 from laws import LAYER_LAWS, LOSS_LAWS, altered, relative_error
 
 from jactrain.arrays import leaves
-from jactrain.layers.base import Moved
+from jactrain.layers.forms import Moved
 
 
 def _last_example_lost(y):

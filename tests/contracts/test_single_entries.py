@@ -6,7 +6,7 @@ from cases import LAYER_CASES
 from counting import multiply_adds
 from laws import point_of, require
 
-from jactrain.layers.base import SingleEntry
+from jactrain.layers.forms import SingleEntry
 
 
 def single_entries(case, dtype, count=0):

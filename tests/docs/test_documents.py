@@ -16,7 +16,8 @@ from jactrain.config.build import check
 from jactrain.config.load import validated
 from jactrain.config.models import Config
 from jactrain.config.yaml import parse
-from jactrain.layers.base import Cost, Layer
+from jactrain.layers.base import Layer
+from jactrain.layers.forms import Cost
 from jactrain.sweeps.reading import read_sweep
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,8 @@ from cases import NETWORKS
 from jactrain.errors import ShapeError, UsageError
 from jactrain.jacobian.chain import factors_of, suffix_factors_of
 from jactrain.jacobian.operator import jacobian
-from jactrain.jacobian.plan import plan_product, plan_suffixes
+from jactrain.jacobian.product_plan import plan_product
+from jactrain.jacobian.suffix_plan import plan_suffixes
 
 CASES = pytest.mark.parametrize("case", NETWORKS, ids=lambda case: case.name)
 ORDERS = ("reverse", "forward", "mixed", "auto")

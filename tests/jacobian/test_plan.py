@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from jactrain.jacobian.chain import Factor
-from jactrain.jacobian.plan import plan_product, plan_suffixes
+from jactrain.jacobian.product_plan import plan_product
+from jactrain.jacobian.suffix_plan import plan_suffixes
 
 
 def linear_chain(*sizes):

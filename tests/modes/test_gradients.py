@@ -7,7 +7,9 @@ import pytest
 from cases import NetworkCase
 
 from jactrain.layers import layers
-from jactrain.layers.base import Cost, Elementwise, Layer
+from jactrain.layers.base import Layer
+from jactrain.layers.elementwise import Elementwise
+from jactrain.layers.forms import Cost
 from jactrain.losses import losses
 from jactrain.modes import modes
 from jactrain.modes.gradients import Gradients

@@ -4,7 +4,8 @@ from cases import NetworkCase
 
 from jactrain.errors import UnsupportedError
 from jactrain.layers import layers
-from jactrain.layers.base import Cost, Layer
+from jactrain.layers.base import Layer
+from jactrain.layers.forms import Cost
 from jactrain.losses import losses
 from jactrain.modes import modes
 from jactrain.network import Network

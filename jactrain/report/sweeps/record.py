@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from jactrain.config.yaml import shown
+from jactrain.config.wording import shown
 from jactrain.errors import JactrainError, RunError
 from jactrain.files import reachable
 from jactrain.report.json_files import read_bytes, read_json, validated
