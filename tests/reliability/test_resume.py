@@ -370,7 +370,8 @@ def test_a_run_killed_before_its_first_checkpoint_is_told_how_to_go_on(begun, ja
     assert f"was not trained to an end; go on with it: jactrain resume {folder}" in err
 
 
-def test_who_looks_whether_a_folder_is_locked_is_waited_for(begun):
+def test_who_looks_whether_a_folder_is_locked_is_waited_for(begun, monkeypatch):
+    monkeypatch.setattr("jactrain.runs.lock._PATIENCE", 5.0)  # a busy machine lets a timer wait, too
     folder = RunDirectory(begun())
     lock = FileLock(folder.lock, thread_local=False)
     lock.acquire()
