@@ -8,7 +8,7 @@ import pytest
 from jactrain.agreement.derivative import Derivative, derivative_of
 from jactrain.agreement.differences import noise_floor
 from jactrain.agreement.examination import Examination
-from jactrain.agreement.rounding import allowed, norm, reason, shaken_by, spread, terms_of
+from jactrain.agreement.rounding import allowed, losses_spread, norm, reason, shaken_by, spread, terms_of
 from jactrain.agreement.shaken import ShakenArray, Shaker
 from jactrain.agreement.tolerance import Tolerance, Uncertainty
 from jactrain.layers import layers
@@ -101,6 +101,20 @@ def test_numbers_that_are_shaken_once_spread_as_uniform_changes_do():
 def test_what_overflows_has_no_bound():
     found = spread(lambda s: np.array([1.0, np.inf if s else 1.0]), np.float64, np.random.default_rng(0))
     assert found[1] == np.inf
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize("scale", [1, 100])
+def test_the_losses_of_the_examples_spread_by_about_themselves(scale, dtype):
+    """A relative change of 1 of all numbers moves a squared error by a few of it, and ε by ε of it."""
+    objective = objective_of({"linear": {"units": 4}}, "tanh", {"linear": {"units": 3}})
+    parameters, batch = point(objective)
+    batch = batch._replace(targets=scale * batch.targets)
+    own = objective.losses(parameters[None], batch, Work())[0]
+    found = losses_spread(objective, parameters, batch, dtype, np.random.default_rng(0))
+    assert found.shape == own.shape == (6,)  # an example each, not an entry of the outputs
+    assert (found > own / 10).all()
+    assert (found < own * 10).all()
 
 
 def test_rounding_is_allowed_by_the_formula_that_is_told():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from jactrain.agreement.compare import Agreement, Entry, compare
+from jactrain.agreement.compare import Agreement, Comparison, Entry, Verdict, compare
 from jactrain.network import Layout
 
 LAYOUT = Layout({"linear_1": {"weight": (2, 3), "bias": (3,)}, "scale_1": {"factor": (1,)}})
@@ -106,6 +106,13 @@ def test_the_comparison_is_made_in_float64() -> None:
     r = REFERENCE.astype(np.float32)
     agreement = whole(r.astype(np.float64) * (1 + 1e-10), r)
     assert agreement.relative_error == pytest.approx(1e-10, rel=1e-5)
+
+
+@pytest.mark.parametrize("verdict", [*Verdict, None])
+def test_a_mode_is_wrong_that_disagrees_or_failed(verdict: Verdict | None) -> None:
+    entry = Entry("linear_1/bias", (0,), 1.0, 2.0)
+    comparison = Comparison(Agreement(0.5, 1.0, 0.5, entry, verdict=verdict), {})
+    assert comparison.is_wrong is (verdict in {Verdict.DISAGREE, Verdict.FAILED})
 
 
 numbers = arrays.arrays(np.float64, 10, elements=st.floats(allow_nan=False, allow_infinity=False))

@@ -243,6 +243,10 @@ def test_a_rule_that_raises_or_gives_another_shape_or_dtype_is_named():
     for spoil, told in (
         (raising, "raised ZeroDivisionError: by zero"),
         (lambda y: y[:, :1], "(3, 1, 4)"),
+        (lambda y: np.concatenate([y, y], 0), "(6, 8, 4)"),
+        (lambda y: np.concatenate([y, y], 1), "(3, 16, 4)"),
+        (lambda y: np.concatenate([y, y], 2), "(3, 8, 8)"),
+        (lambda y: y[None], "(1, 3, 8, 4)"),
         (lambda y: y.astype(np.float32), "float32"),
     ):
         chain = [each.layer for each in sound.links]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_kill import bits, only_run, written
-from test_resume import _environment, checkpoints, everything, jactrain, meta, sets  # noqa: F401 - fixtures
+from run_folders import bits, checkpoints, everything, meta, only_run, sets
+from test_kill import written
 
 from jactrain.training.checkpoint import load
 
@@ -70,7 +70,7 @@ def whole(tmp_path_factory):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_run_without_room_leaves_whole_files_and_goes_on(size, whole, jactrain, tmp_path):  # noqa: F811
+def test_a_run_without_room_leaves_whole_files_and_goes_on(size, whole, jactrain, tmp_path):
     config, undisturbed = whole
     runs = tmp_path / "runs"
     done = under(LIMIT_FILES, size, "run", config, "--runs", runs)
@@ -101,7 +101,7 @@ def test_a_run_without_room_leaves_whole_files_and_goes_on(size, whole, jactrain
 
 
 @pytest.mark.parametrize("size", [2000, 2300])
-def test_weights_without_room_end_a_run_that_keeps_no_checkpoints(size, whole, jactrain, tmp_path):  # noqa: F811
+def test_weights_without_room_end_a_run_that_keeps_no_checkpoints(size, whole, jactrain, tmp_path):
     config, _ = whole
     changes = sets(["training.checkpoints=null", "agreement=null"])
     done = under(LIMIT_FILES, size, "run", config, "--runs", tmp_path, *changes)
@@ -143,7 +143,7 @@ def test_a_result_that_cannot_be_printed_is_in_the_folder(more, whole, tmp_path)
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="only Linux has a file that is always full")
-def test_a_log_without_room_is_named_and_the_run_goes_on_later(whole, jactrain, tmp_path):  # noqa: F811
+def test_a_log_without_room_is_named_and_the_run_goes_on_later(whole, jactrain, tmp_path):
     config, undisturbed = whole
     code, _, _ = jactrain("run", config, "--runs", tmp_path / "runs")
     assert code == 0

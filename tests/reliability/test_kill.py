@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from run_folders import bits, only_run
 
 KILLS = int(os.environ.get("JACTRAIN_KILLS", "20"))
 EVERY_POINT = KILLS > 20
@@ -77,25 +78,6 @@ def written(path, mode, engine):
         )
     )
     return path
-
-
-def bits(folder):
-    """Return all that a run leaves but times: parameters, metrics, agreement."""
-    with np.load(folder / "weights.npz") as file:
-        weights = {name: (file[name].dtype.str, file[name].tobytes()) for name in file.files}
-    lines = [
-        {key: value for key, value in json.loads(line).items() if key != "seconds"}
-        for name in ("metrics.jsonl", "agreement.jsonl")
-        for line in (folder / name).read_text().splitlines()
-    ]
-    return weights, lines
-
-
-def only_run(runs):
-    """Return the folder of the one run below `runs`; None if it was killed before that had its name."""
-    found = [path for path in runs.iterdir() if not path.name.startswith(".")] if runs.is_dir() else []
-    assert len(found) <= 1
-    return found[0] if found else None
 
 
 def kills(points, seconds, count, rng):

@@ -1,0 +1,169 @@
+"""A training that diverges: to where it goes back, how often, and what is told and kept."""
+
+import json
+import re
+import signal
+
+import numpy as np
+import pytest
+from run_folders import bits, checkpoints, halve, meta, only_run, sets
+
+from jactrain.config.files import load_config
+from jactrain.runs import session
+from jactrain.runs.resume import resume
+from jactrain.runs.run import run
+from jactrain.runs.session import RunListener
+from jactrain.training.checkpoint import load
+
+HIGH = "optimizer={sgd: {learning_rate: 3e38}}"  # parameters of float32 do not stay finite
+DIVERGING = """
+name: diverging
+dtype: float64
+data: {source: {friedman1: {examples: 80}}, validation: 0.2, scale: none}
+network: [{linear: {units: 6}}, linear]
+loss: mean_squared_error
+optimizer: {sgd: {learning_rate: 0.05}}
+training: {epochs: 4, batch_size: 8, checkpoints: {share: 1}}
+"""
+
+
+class Signal(RunListener):
+    """Asks a training to stop at a step."""
+
+    every = 1
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_step(self, state, batch, result):
+        if state.step == self.step:
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_divergence_goes_back_with_a_lower_rate(config, jactrain, tmp_path):
+    rule = "training.on_divergence={reduce_learning_rate: 1e-39, retries: 2}"
+    code, _, err = jactrain("run", config, "--runs", tmp_path / "runs", *sets([HIGH, rule]))
+    assert code == 0, err
+    folder = only_run(tmp_path / "runs")
+    notes = meta(folder)["retries"]
+    assert len(notes) == 1
+    assert "going back to the start with learning rates times" in notes[0]
+    assert f"note: {notes[0]}" in err
+    state = load(checkpoints(folder)[-1]).state
+    assert (state.rate_factor, state.retries) == (1e-39, 1)
+    assert meta(folder)["status"] == "finished"
+    assert len((folder / "metrics.jsonl").read_text().splitlines()) == 4
+    before = bits(folder)
+    assert jactrain("resume", folder)[0] == 0
+    assert bits(folder) == before
+
+
+def test_a_divergence_goes_back_past_a_damaged_checkpoint(begun, jactrain, monkeypatch):
+    """That one is told of and put aside; where none is whole, it is a divergence all the same."""
+    changes = ["optimizer={sgd: {learning_rate: 0.1}}", "network=[linear: {units: 8}, relu, linear]"]
+    rule = "training.on_divergence={reduce_learning_rate: 1e-39, retries: 1}"
+    more = sets(["optimizer.sgd.learning_rate=3e38", "training.epochs=6", rule])
+    folder = begun("runs", *changes)
+    newest = checkpoints(folder)[-1]
+    train = session.train
+
+    def damaging(damaged):
+        def trained(*arguments):
+            for path in damaged:
+                if path.is_file():
+                    halve(path)
+            return train(*arguments)
+
+        return trained
+
+    monkeypatch.setattr(session, "train", damaging([newest]))
+    code, _, err = jactrain("resume", folder, *more)
+    assert code == 0, err
+    assert f"note: {newest} is damaged: " in err
+    assert "; an older checkpoint is taken" in err
+    assert "going back to the end of epoch 3" in err
+    assert newest.with_suffix(".damaged").is_file()
+    other = begun("others", *changes)
+    monkeypatch.setattr(session, "train", damaging(checkpoints(other)))
+    code, _, err = jactrain("resume", other, *more)
+    assert code == 3, err
+    assert "training diverged at" in err
+    assert "no older checkpoint is whole: train anew with jactrain run" in err
+    assert meta(other)["status"] == "diverged"
+
+
+@pytest.mark.parametrize("steps", [(2,), (5,), (3, 5), (1, 2, 3, 4)])
+def test_a_divergence_after_interruptions_goes_back_where_it_would_have(steps, tmp_path):
+    """To an epoch's end, not into the steps that led to it."""
+    path = tmp_path / "a.yaml"
+    path.write_text(DIVERGING + "agreement: {modes: [forward], every: 3, examples: 8}\n")
+    config = load_config(path, ["training.on_divergence={retries: 6, reduce_learning_rate: 0.2}"])
+    undisturbed = run(config, tmp_path / "whole")
+    (told,) = meta(undisturbed.folder)["retries"]
+    assert "going back to the start" in told
+    with pytest.raises(KeyboardInterrupt):
+        run(config, tmp_path / "runs", listeners=[Signal(steps[0])])
+    folder = only_run(tmp_path / "runs")
+    for step in steps[1:]:
+        with pytest.raises(KeyboardInterrupt):
+            resume(folder, listeners=[Signal(step)])
+    assert len(checkpoints(folder)) == min(2, len(steps))
+    resume(folder)
+    assert bits(folder) == bits(undisturbed.folder)
+    assert meta(folder)["retries"] == [told]
+
+
+def test_an_epoch_s_end_is_kept_for_a_divergence_however_often_it_is_interrupted(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text(DIVERGING.replace("0.05", "0.001"))
+    with pytest.raises(KeyboardInterrupt):
+        run(load_config(path), tmp_path / "runs", listeners=[Signal(9)])
+    folder = only_run(tmp_path / "runs")
+    for step in (10, 11, 12):
+        with pytest.raises(KeyboardInterrupt):
+            resume(folder, listeners=[Signal(step)])
+    assert [file.name for file in checkpoints(folder)] == [
+        f"step-{step:010}.npz" for step in (8, 12, 13)
+    ]  # 8 steps are an epoch
+
+
+def test_gradients_whose_squares_overflow_are_told_and_not_kept(config, jactrain, tmp_path):
+    x = np.random.default_rng(0).standard_normal((40, 2)) * 1e20
+    np.savez(tmp_path / "big.npz", x=x, y=x[:, :1] / 1e20)
+    changes = ["network=[linear]", "loss=huber", "agreement=null"]
+    changes += [f"data={{source: {{npz: {{path: {tmp_path / 'big.npz'}}}}}, scale: none, validation: 0.25}}"]
+    code, _, err = jactrain("run", config, "--runs", tmp_path / "runs", *sets(changes))
+    assert code == 3, err
+    assert "the optimizer's second moment is not finite" in err
+    assert not checkpoints(only_run(tmp_path / "runs"))
+
+
+def test_retries_that_somebody_changed_are_counted_anew(begun, jactrain):
+    folder = begun(
+        "runs", "optimizer={sgd: {learning_rate: 0.1}}", "network=[linear: {units: 8}, relu, linear]"
+    )
+    (folder / "meta.json").write_text(json.dumps(meta(folder) | {"retries": 3}))
+    rule = "training.on_divergence={reduce_learning_rate: 1e-39, retries: 1}"
+    changes = ["optimizer.sgd.learning_rate=3e38", "training.epochs=6", rule]
+    assert jactrain("resume", folder, *sets(changes))[0] == 0
+    assert len(meta(folder)["retries"]) == 1
+
+
+def test_retries_end(begun, jactrain):
+    folder = begun(
+        "runs", "optimizer={sgd: {learning_rate: 0.1}}", "network=[linear: {units: 8}, relu, linear]"
+    )
+    rule = "training.on_divergence={reduce_learning_rate: 0.9, retries: 2}"
+    changes = ["optimizer.sgd.learning_rate=3e38", "training.epochs=9", rule]
+    code, out, err = jactrain("resume", folder, *sets(changes))
+    assert (code, out) == (3, "")
+    assert "(retry 2 of 2)" in err
+    error = err[err.rindex("error: ") :]
+    assert re.search(r"linear_\d", error), error  # the layer
+    assert f"jactrain resume {folder} --set optimizer.sgd.learning_rate=" in error
+    assert (meta(folder)["status"], len(meta(folder)["retries"])) == ("diverged", 2)
+    assert np.isfinite(load(checkpoints(folder)[-1]).state.parameters).all()
+    # As the message says; what was changed before is in the configuration.
+    code, _, err = jactrain("resume", folder, "--set", "optimizer.sgd.learning_rate=0.1")
+    assert code == 0, err
+    assert meta(folder)["epochs"] == 9
