@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from jactrain.arrays import Array
+from jactrain.arrays import Array, in_pieces, ranges
 from jactrain.linearization import Work
 from jactrain.modes.base import Exactness, GradientResult, Mode
-from jactrain.modes.foreseen import drawn_from
+from jactrain.modes.foreseen import Randomness, Request, drawn_from
 from jactrain.modes.memory import MemorySize, memory_bound
 from jactrain.objective import Objective
 
@@ -24,7 +26,8 @@ def draw(rng: np.random.Generator, distribution: str, shape: tuple[int, ...], dt
     `orthogonal` takes a shape `(K, P)`, K <= P, and returns orthogonal rows of length √P, of a uniformly
     random orientation.
     """
-    return drawn_from(rng, lambda generator: _drawn(generator, distribution, shape, dtype))
+    call = partial(_drawn, distribution=distribution, shape=shape, dtype=dtype)
+    return drawn_from(rng, Request(call, shape, np.dtype(dtype)))
 
 
 def _drawn(rng: np.random.Generator, distribution: str, shape: tuple[int, ...], dtype: Any) -> Array:
@@ -64,6 +67,26 @@ class Directional(Mode):
     memory: MemorySize | None = memory_bound()
 
     exactness: ClassVar[Exactness] = Exactness.UNBIASED
+
+    def summed(
+        self, objective: Objective, rng: Randomness, width: int, dtype: Any, slopes: Callable[[Array], Array]
+    ) -> Array:
+        """Return the sum `(P,)` of `(slope along v) v` over the directions v, `width` of them at a time.
+
+        slopes: of directions `(K, P)`, the slopes `(K,)`. Traced, all are drawn at once, and the program does
+        not grow with how many there are.
+        """
+        xp, size, whole = objective.xp, objective.network.size, None
+        if xp is not np or self.distribution == "orthogonal":
+            whole = xp.asarray(draw(rng, self.distribution, (self.directions, size), dtype))
+        if xp is not np:
+            return in_pieces(xp, lambda numbers: slopes(whole[numbers]), self.directions, width) @ whole
+        total: Array = 0
+        for start, stop in ranges(self.directions, width):
+            shape = stop - start, size
+            own = draw(rng, self.distribution, shape, dtype) if whole is None else whole[start:stop]
+            total = total + slopes(own) @ own
+        return total
 
     def expected_error(self, objective: Objective) -> float:
         """Return the root of the relative variance."""

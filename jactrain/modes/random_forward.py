@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
-from jactrain.arrays import Array, ranges
+from jactrain.arrays import Array
 from jactrain.errors import OptionError
 from jactrain.layers.base import Product
 from jactrain.modes.base import Decision, GradientResult, modes
-from jactrain.modes.directions import Directional, draw
+from jactrain.modes.directions import Directional
 from jactrain.modes.memory import (
     evaluated_entries,
     pushed_entries,
@@ -68,17 +69,9 @@ class RandomForward(Directional):
         rng: np.random.Generator,
     ) -> GradientResult:
         """Return the estimate, with its expected error."""
-        point, size = objective.linearize(parameters, batch), objective.network.size
-        drawn = None
-        if self.distribution == "orthogonal":
-            drawn = draw(rng, self.distribution, (self.directions, size), parameters.dtype)
-        total: Array = 0
-        for start, stop in ranges(self.directions, decision.details):
-            if drawn is None:
-                tangents = draw(rng, self.distribution, (stop - start, size), parameters.dtype)
-            else:
-                tangents = drawn[start:stop]
-            total = total + slopes_along(objective, point, tangents) @ tangents
+        point = objective.linearize(parameters, batch)
+        slopes = partial(slopes_along, objective, point)
+        total = self.summed(objective, rng, decision.details, parameters.dtype, slopes)
         return self.estimate(objective, point.value, total, point.work)
 
 

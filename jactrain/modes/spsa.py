@@ -7,12 +7,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from jactrain.arrays import Array, ranges
+from jactrain.arrays import Array
 from jactrain.errors import OptionError
 from jactrain.layers.base import Product
 from jactrain.linearization import Work
 from jactrain.modes.base import Decision, GradientResult, modes
-from jactrain.modes.directions import Directional, draw
+from jactrain.modes.directions import Directional
 from jactrain.modes.memory import (
     evaluated_entries,
     stack_width,
@@ -77,16 +77,16 @@ class SPSA(Directional):
         rng: np.random.Generator,
     ) -> GradientResult:
         """Return the estimate, with the error that its variance makes expect."""
-        work, size = Work(), objective.network.size
+        work = Work()
         value = objective.losses(parameters[None], batch, work)[0].sum() / batch.examples
         step = objective.xp.ones((), parameters.dtype) * self.step_in(parameters.dtype)
-        total: Array = 0
-        for start, stop in ranges(self.directions, decision.details):
-            directions = draw(rng, self.distribution, (stop - start, size), parameters.dtype)
+
+        def slopes(directions: Array) -> Array:
             moves = step * directions
             around = objective.xp.concatenate([parameters + moves, parameters - moves])
-            plus, minus = objective.losses(around, batch, work).reshape(2, stop - start, batch.examples)
+            plus, minus = objective.losses(around, batch, work).reshape(2, len(directions), batch.examples)
             # Differences example by example, before the mean: less is cancelled than in their means.
-            slopes = (plus - minus).sum(1) / (2 * step * batch.examples)
-            total = total + slopes @ directions
+            return (plus - minus).sum(1) / (2 * step * batch.examples)
+
+        total = self.summed(objective, rng, decision.details, parameters.dtype, slopes)
         return self.estimate(objective, value, total, work)

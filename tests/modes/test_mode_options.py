@@ -12,7 +12,7 @@ from jactrain.layers import layers
 from jactrain.losses import losses
 from jactrain.modes import modes
 from jactrain.modes.directions import draw, relative_variance
-from jactrain.modes.foreseen import Noting, Playing, drawn_from
+from jactrain.modes.foreseen import Noting, Playing, Request, drawn_from
 from jactrain.modes.gradients import Gradients, arrays_of, leaves_of, noise_paths, noise_tree
 from jactrain.network import Network
 from jactrain.objective import Batch, Objective
@@ -252,23 +252,23 @@ def test_feedback_alignment_fixes_parameters_for_every_layer_but_the_first_as_th
 
 
 def test_what_a_mode_asks_for_is_noted_and_given_back_as_it_was_drawn():
-    noting = Noting()
-    first = drawn_from(noting, lambda rng: rng.standard_normal((2, 3)))
+    noting = Noting(np.zeros)
+    first = drawn_from(noting, Request(lambda rng: rng.standard_normal((2, 3)), (2, 3), np.dtype(np.float64)))
     second = noting.integers(0, 5, size=4)
     third = noting.random(2, dtype=np.float32)
     assert [first.shape, second.shape, third.shape] == [(2, 3), (4,), (2,)]
     assert (second.dtype, third.dtype) == (np.int64, np.float32)
     assert len(noting.requests) == 3
-    answers = [request(np.random.default_rng(7)) for request in noting.requests]
+    answers = [request.call(np.random.default_rng(7)) for request in noting.requests]
     playing = Playing(answers)
-    assert drawn_from(playing, lambda rng: 1 / 0) is answers[0]
+    assert drawn_from(playing, Request(lambda rng: 1 / 0, (), np.dtype(np.float64))) is answers[0]
     assert playing.integers(0, 5, size=4) is answers[1]
     assert playing.random(2, dtype=np.float32) is answers[2]
     rng, same = np.random.default_rng(3), np.random.default_rng(3)
-    assert drawn_from(rng, lambda own: own.random()) == same.random()
+    assert drawn_from(rng, Request(lambda own: own.random(), (), np.dtype(np.float64))) == same.random()
 
 
-@pytest.mark.parametrize("kind", [Noting, lambda: Playing([])])
+@pytest.mark.parametrize("kind", [lambda: Noting(np.zeros), lambda: Playing([])])
 @pytest.mark.parametrize("name", ["shuffle", "spawn", "_bit_generator", "gaussian"])
 def test_what_draws_no_arrays_cannot_be_asked_for(kind, name):
     with pytest.raises(AttributeError, match=f"a generator's {name} is asked for; draw arrays"):

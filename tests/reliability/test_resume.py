@@ -323,14 +323,14 @@ def test_weights_of_before_a_training_went_on_are_told_apart(begun, jactrain):
     assert jactrain("resume", folder, *sets(changes))[0] == 3
     code, _, err = jactrain("evaluate", folder)
     assert code == 0
-    stopped = "note: the weights are of epoch 4, where the training had come to a stop; it"
+    kept = "note: the weights are of epoch 4, kept at step 20; the training"
     assert err == (
-        f"{stopped} then went on, and diverged; go on with it: jactrain resume {folder} "
+        f"{kept} then went on, and diverged; go on with it: jactrain resume {folder} "
         "--set optimizer.sgd.learning_rate=…\n"
     )
     (folder / "meta.json").write_text(json.dumps(meta(folder) | {"status": "running"}))
     _, _, err = jactrain("evaluate", folder)
-    assert err == (f"{stopped} has gone on since, or was cut off; go on with it: jactrain resume {folder}\n")
+    assert err == (f"{kept} then went on, and was killed; go on with it: jactrain resume {folder}\n")
 
 
 def test_other_data_are_refused_and_the_same_by_another_numpy_are_taken(begun, jactrain, monkeypatch):

@@ -136,7 +136,7 @@ class JaxExecution(Execution):
         ]
         requests = program.gradient.requests
         drawn = [
-            [request(state.random.mode) for request in requests] for _ in range(count if requests else 0)
+            [request.call(state.random.mode) for request in requests] for _ in range(count if requests else 0)
         ]
         return Steps(
             order.astype(np.int32),

@@ -44,7 +44,7 @@ class TracedGradient:
         self._plan, self._paths = plan, sample.paths
         self._function = GradientOfArrays(plan, sample.paths)
         self.multiply_adds = plan.multiply_adds
-        noting = Noting()
+        noting = Noting(jnp.zeros)
         parameters = jax.ShapeDtypeStruct((objective.network.size,), dtype)
         batch = [like(array) for array in (sample.x, sample.targets, *sample.noise)]
         _, gradient, _ = jax.eval_shape(
@@ -57,8 +57,7 @@ class TracedGradient:
             )
         self.requests = tuple(noting.requests)
         if self.requests:  # a mode may look at what it draws, which is traced from here on
-            scratch = np.random.default_rng(0)
-            drawn = [like(np.asarray(request(scratch))) for request in self.requests]
+            drawn = [jax.ShapeDtypeStruct(request.shape, request.dtype) for request in self.requests]
             jax.eval_shape(self, parameters, batch, drawn)
 
     def __call__(

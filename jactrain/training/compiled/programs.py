@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jactrain.arrays import Array
+from jactrain.arrays import Array, size_of
 from jactrain.linearization import Work
 from jactrain.modes.base import GradientResult, Mode
 from jactrain.modes.gradients import arrays_of, noise_paths
@@ -47,9 +47,8 @@ class StepsProgram:
         self.paths = sample.paths
         self.gradient = TracedGradient(experiment.mode, experiment.objective, sample, experiment.dtype)
         self._axes = (None, AXIS) if divided and placement.is_divided else ()
-        scratch = np.random.default_rng(0)
-        drawn = [np.asarray(request(scratch)) for request in self.gradient.requests]
-        given = sum(array.nbytes for array in (sample.x, sample.targets, *sample.noise, *drawn))
+        given = sum(array.nbytes for array in (sample.x, sample.targets, *sample.noise))
+        given += sum(size_of(each.shape) * each.dtype.itemsize for each in self.gradient.requests)
         self.most = max(1, min(most, _GIVEN // (width * given)))
         self._parts = Parts(experiment.optimizer, experiment.network.layout)
         sharding = placement.sharding(*self._axes) if self._axes else None
@@ -92,7 +91,7 @@ class CompiledGradients:
         with tracing():
             gradient, _ = self._prepared(parameters, batch)
             return self.with_drawn(
-                parameters, batch, [np.asarray(request(rng)) for request in gradient.requests]
+                parameters, batch, [np.asarray(request.call(rng)) for request in gradient.requests]
             )
 
     def with_drawn(self, parameters: Array, batch: Batch, drawn: Sequence[Array]) -> GradientResult:

@@ -289,8 +289,7 @@ def _takes_numbers(experiment: Experiment) -> bool:
 
     try:
         gradient = TracedGradient(mode, experiment.objective, sample, dtype)
-        scratch = np.random.default_rng(0)
-        drawn = [np.asarray(request(scratch)) for request in gradient.requests]
+        drawn = [np.zeros(request.shape, request.dtype) for request in gradient.requests]
         batch = [sample.x, sample.targets, *sample.noise]
         point = experiment.initial_parameters
         moved, after = jax.eval_shape(step, _numbers(experiment), point, batch, drawn)
