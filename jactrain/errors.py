@@ -19,7 +19,7 @@
     ├── UnrecordableError          a function that does what a recorded program cannot
     ├── PrunedError                a training that a search ended early
     ├── RegistrationError          a component that may not be registered (a programming error)
-    └── DivergedError              exit code 3: a loss or gradient that is not finite
+    └── DivergedError              exit code 3: numbers of a training that are not finite
 
 A message says what was expected, what came, where, and what to try.
 """
@@ -155,6 +155,13 @@ class RegistrationError(JactrainError):
 
 
 class DivergedError(JactrainError):
-    """A loss or gradient is not finite; raised before the optimizer uses it."""
+    """A loss, a gradient or a moment of the optimizer is not finite; raised before parameters take it.
+
+    what: what is not finite, and where; then follows what to do about it.
+    """
 
     exit_code = 3
+
+    def __init__(self, what: str, *advice: str) -> None:
+        self.what, self.advice = what, advice
+        super().__init__("; ".join((what, *advice)))

@@ -12,7 +12,7 @@ import numpy as np
 from jactrain.arrays import Array, Namespace, Path, Shape, Tree, leaf_at, leaves, size_of, tree_of
 from jactrain.layers.base import Layer, Product
 from jactrain.layers.chain import Chain, kept_by_all, noise_of
-from jactrain.layers.forms import Cost, MovedCost
+from jactrain.layers.forms import Cost, Kept, MovedCost
 
 
 class Layout:
@@ -90,12 +90,12 @@ class Link:
     products: frozenset[Product]
     interior: int
 
-    @property
+    @cached_property
     def input_size(self) -> int:
         """Entries of one example's input, `n_k`."""
         return size_of(self.input_shape)
 
-    @property
+    @cached_property
     def output_size(self) -> int:
         """Entries of one example's output, `n_{k+1}`."""
         return size_of(self.output_shape)
@@ -104,6 +104,11 @@ class Link:
     def single_jvp_cost(self) -> MovedCost:
         """What the layer takes to push a single entry; planners ask for it again and again."""
         return self.layer.single_jvp_cost(self.input_shape)
+
+    @cached_property
+    def kept(self) -> Kept:
+        """Which arrays the layer's residual keeps."""
+        return self.layer.kept(self.input_shape)
 
 
 class Network:
@@ -157,7 +162,7 @@ class Network:
         one are not counted.
         """
         links = self.links[start:stop]
-        kept = [link.layer.kept(link.input_shape) for link in links]
+        kept = [link.kept for link in links]
         sizes = [links[0].input_size, *(link.output_size for link in links)]
         whole = kept_by_all(kept, sizes)
         return whole.further + (sizes[-1] if whole.output else 0)

@@ -107,8 +107,9 @@ def main() -> None:
     except OSError as error:  # a full disk, or one that is gone
         if "--debug" in sys.argv:
             raise
-        place = f"{error.filename}: " if error.filename else "this cannot be read or written: "
-        typer.echo(f"error: {place}{error.strerror or error}; look at its permissions and its disk", err=True)
+        place = f"{error.filename}: " if error.filename else "standard output cannot be written: "
+        told = f"{place}{error.strerror or error}; look at its permissions and its disk"
+        typer.echo(f"error: {told}", err=True)
         _forget_output()
         sys.exit(1)
 

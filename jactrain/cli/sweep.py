@@ -252,7 +252,12 @@ def _show(result: SweepResult) -> None:
             typer.echo(f"… and {len(failed) - _SHOWN_CELLS} more; results.csv has all")
     again = _again()
     if counts[Status.DIVERGED] or counts[Status.FAILED]:
-        echo_notes([f"to train anew what diverged or failed: {again} --retry"])
+        echo_notes(
+            [
+                f"to train anew what diverged or failed: {again} --retry; with other settings: change the "
+                "file, and say --update"
+            ]
+        )
     if result.interrupted or any(counts[status] for status in Status if status.is_to_do):
         echo_notes([f"to go on: {again}"])
     typer.echo("")

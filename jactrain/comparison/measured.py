@@ -96,6 +96,6 @@ def verdict_on(error: Exception) -> Verdict:
 def too_long(what: str, predicted: float, budget: float) -> str:
     """Return why something is skipped, and what to do."""
     return (
-        f"{what} is predicted to take {predicted:.3g} s, over the budget of {budget:.3g} s; "
+        f"{what} is predicted to take {predicted:.3g} s, over the {budget:.3g} s that the budget has for it; "
         "raise the budget to have it run"
     )

@@ -76,15 +76,15 @@ class Directional(Mode):
         slopes: of directions `(K, P)`, the slopes `(K,)`. Traced, all are drawn at once, and the program does
         not grow with how many there are.
         """
-        xp, size, whole = objective.xp, objective.network.size, None
-        if xp is not np or self.distribution == "orthogonal":
-            whole = xp.asarray(draw(rng, self.distribution, (self.directions, size), dtype))
+        xp, size = objective.xp, objective.network.size
+        drawn = partial(draw, rng, self.distribution, dtype=dtype)
         if xp is not np:
-            return in_pieces(xp, lambda numbers: slopes(whole[numbers]), self.directions, width) @ whole
+            every = xp.asarray(drawn((self.directions, size)))
+            return in_pieces(xp, lambda numbers: slopes(every[numbers]), self.directions, width) @ every
+        whole: Array | None = drawn((self.directions, size)) if self.distribution == "orthogonal" else None
         total: Array = 0
         for start, stop in ranges(self.directions, width):
-            shape = stop - start, size
-            own = draw(rng, self.distribution, shape, dtype) if whole is None else whole[start:stop]
+            own = drawn((stop - start, size)) if whole is None else whole[start:stop]
             total = total + slopes(own) @ own
         return total
 

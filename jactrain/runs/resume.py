@@ -106,6 +106,8 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequen
         longer = "this run was trained to its end; --set training.epochs=… trains it for longer"
         if point.state.epoch < config.training.epochs:
             longer = "this run was stopped early; --set training.early_stopping=null trains it for longer"
+        if changes:
+            longer = f"nothing was trained with what was set; {longer}"
         notes.append(longer)
     resumed = {
         "time": now(),

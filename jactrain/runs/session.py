@@ -194,11 +194,11 @@ class Session:
         """
         rule = self._experiment.settings.on_divergence
         if rule is None or state.retries >= rule.retries:
-            raise DivergedError(f"{error}{self._way_back(keeper)}") from None
+            raise DivergedError(error.what, *error.advice, self._way_back(keeper)) from None
         try:
             found = newest_whole(self._directory, steps_between(self._experiment))
         except CheckpointError as damaged:
-            raise DivergedError(f"{error}; {damaged}") from None
+            raise DivergedError(error.what, *error.advice, str(damaged)) from None
         found.put_damaged_aside()
         checkpoint = found.checkpoint
         for path in checkpoints_of(self._directory):  # of steps that are not taken now, within an epoch
@@ -221,7 +221,7 @@ class Session:
         epoch = back.state.step // steps_per_epoch(self._experiment)
         where = f"the end of epoch {epoch}" if epoch else "the start"
         note = (
-            f"{str(error).partition('; ')[0]}; going back to {where} with learning rates times "
+            f"{error.what}; going back to {where} with learning rates times "
             f"{back.state.rate_factor:.3g} (retry {back.state.retries} of {rule.retries})"
         )
         notes = _texts(self._meta.get("retries"))
@@ -233,11 +233,12 @@ class Session:
         return back
 
     def _way_back(self, keeper: Keeper) -> str:
-        """Return how to go on from the last checkpoint, if there is one."""
-        if keeper.newest is None or not self._experiment.engine.is_resumable():
-            return ""
-        kind = self._experiment.optimizer.kind
-        return f"; go on from its last checkpoint with: {self._directory.resume_command(kind)}"
+        """Return how to go on from the last checkpoint, or to begin again where there is none yet."""
+        settings = self._experiment.settings
+        if settings.checkpoints is None or not self._experiment.engine.is_resumable():
+            return f"what was trained until then is in {self._directory.path}"
+        what = "begin again with" if keeper.newest is None else "go on from its last checkpoint with"
+        return f"{what}: {self._directory.resume_command(self._experiment.optimizer.kind)}"
 
     def _keep_weights(self, state: TrainingState) -> None:
         if np.isfinite(state.kept_parameters).all():
@@ -277,7 +278,7 @@ def _texts(value: Any) -> list[str]:
 def _ending_of(error: BaseException) -> tuple[str, str]:
     """Return status and reason of a training that ended by an exception."""
     if isinstance(error, DivergedError):
-        return "diverged", str(error).partition("; go on")[0]
+        return "diverged", error.what
     if isinstance(error, PrunedError):
         return "pruned", str(error)
     if isinstance(error, KeyboardInterrupt):

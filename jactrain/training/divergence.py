@@ -85,6 +85,6 @@ def require_finite_optimizer(state: TrainingState) -> None:
 
 def _diverged(state: TrainingState, what: str) -> DivergedError:
     return DivergedError(
-        f"training diverged at step {state.step} of epoch {state.epoch + 1}: {what}; "
-        "lower the learning rate, set clip_norm, or scale the data"
+        f"training diverged at step {state.step} of epoch {state.epoch + 1}: {what}",
+        "lower the learning rate, set the optimizer's clip_norm, or scale the data (scale, scale_targets)",
     )

@@ -108,7 +108,8 @@ def test_a_mode_over_the_budget_is_skipped_before_it_has_run_to_its_end() -> Non
     assert found.verdict == "skipped"
     assert found.predicted_seconds > 3
     assert found.reason == (
-        f"a gradient is predicted to take {found.predicted_seconds:.3g} s, over the budget of 0.001 s; raise "
+        f"a gradient is predicted to take {found.predicted_seconds:.3g} s, over the 0.001 s that the budget "
+        "has for it; raise "
         "the budget to have it run"
     )
     assert found.as_json()["multiply_adds"] == {"predicted": found.plan.multiply_adds, "counted": None}

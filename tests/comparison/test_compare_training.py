@@ -228,7 +228,9 @@ def test_a_mode_over_the_budget_is_skipped_with_its_time(shipped) -> None:
     skipped = row(found, "complex_step")
     assert (skipped["status"], skipped["runs"], skipped["cosine_at_start"]) == ("skipped", [], None)
     assert skipped["reason"].startswith("training 1 seed by complex_step is predicted to take ")
-    assert skipped["reason"].endswith(" s, over the budget of 0.5 s; raise the budget to have it run")
+    assert skipped["reason"].endswith(
+        " s, over the 0.5 s that the budget has for it; raise the budget to have it run"
+    )
     assert row(found, "reverse")["status"] == "finished"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from run_folders import bits, checkpoints, halve, meta, only_run, sets
 
+from jactrain.agreement.compare import Comparison
 from jactrain.config.files import load_config
 from jactrain.runs import session
 from jactrain.runs.resume import resume
@@ -25,6 +26,14 @@ loss: mean_squared_error
 optimizer: {sgd: {learning_rate: 0.05}}
 training: {epochs: 4, batch_size: 8, checkpoints: {share: 1}}
 """
+# Diverges in the fifth epoch of 8 steps, and not again.
+LATE = [
+    "network=[linear]",
+    "data.scale=standard",
+    "optimizer.sgd.learning_rate=1e4",
+    "training.epochs=6",
+    "training.on_divergence={retries: 9, reduce_learning_rate: 1e-6}",
+]
 
 
 class Signal(RunListener):
@@ -167,3 +176,84 @@ def test_retries_end(begun, jactrain):
     code, _, err = jactrain("resume", folder, "--set", "optimizer.sgd.learning_rate=0.1")
     assert code == 0, err
     assert meta(folder)["epochs"] == 9
+
+
+@pytest.mark.parametrize(("every", "back"), [(2, 4), (3, 3)])
+@pytest.mark.parametrize("step", [10, 23, 24, 31, 32])
+def test_a_divergence_goes_back_to_a_checkpoint_that_was_due(every, back, step, tmp_path):
+    """One of an interruption, at an epoch's end or a step before it, is none: without it there were none."""
+    path = tmp_path / "a.yaml"
+    path.write_text(DIVERGING)
+    due = f"training.checkpoints={{every: {every}, share: 1, keep: 1}}"
+    config = load_config(path, [*LATE, due])
+    undisturbed = run(config, tmp_path / "whole")
+    assert f"going back to the end of epoch {back} " in meta(undisturbed.folder)["retries"][0]
+    with pytest.raises(KeyboardInterrupt):
+        run(config, tmp_path / "runs", listeners=[Signal(step)])
+    folder = only_run(tmp_path / "runs")
+    resume(folder)
+    assert bits(folder) == bits(undisturbed.folder)
+    assert meta(folder)["retries"] == meta(undisturbed.folder)["retries"]
+
+
+@pytest.mark.parametrize("before", ["null", "{patience: 50}"])
+def test_early_stopping_that_was_switched_holds_after_a_divergence_too(before, begun, jactrain):
+    """Checkpoints of before know a best epoch, or none, that is of no use since."""
+    after = "{patience: 5}" if before == "null" else "null"
+    folder = begun(
+        "runs",
+        "optimizer={sgd: {learning_rate: 0.1}}",
+        "network=[linear: {units: 8}, relu, linear]",
+        f"training.early_stopping={before}",
+    )
+    rule = "training.on_divergence={reduce_learning_rate: 1e-39, retries: 1}"
+    changes = ["optimizer.sgd.learning_rate=3e38", "training.epochs=8", rule]
+    code, out, err = jactrain("resume", folder, *sets([*changes, f"training.early_stopping={after}"]))
+    assert code == 0, err
+    assert "going back to the end of epoch 4" in err
+    assert "stopped early" not in out
+    assert meta(folder)["epochs"] == 8
+    assert meta(folder)["kept_epoch"] in ((5, 6, 7, 8) if after != "null" else (8,))
+
+
+def test_a_divergence_before_the_first_checkpoint_says_how_to_begin_again(config, jactrain, tmp_path):
+    code, _, err = jactrain("run", config, "--runs", tmp_path / "runs", "--set", HIGH)
+    folder = only_run(tmp_path / "runs")
+    assert code == 3
+    assert f"; begin again with: jactrain resume {folder} --set optimizer.sgd.learning_rate=" in err
+    assert "; " not in meta(folder)["exit_reason"]
+    code, _, err = jactrain("resume", folder, "--set", "optimizer.sgd.learning_rate=0.1")
+    assert code == 0, err
+
+
+def test_a_retry_that_was_cut_off_is_noted_once(begun, jactrain, monkeypatch):
+    folder = begun(
+        "runs", "optimizer={sgd: {learning_rate: 0.1}}", "network=[linear: {units: 8}, relu, linear]"
+    )
+    rule = "training.on_divergence={reduce_learning_rate: 1e-39, retries: 1}"
+    train = session.train
+    times = []
+
+    def cut_off(*arguments):
+        times.append(0)
+        if len(times) == 2:
+            raise KeyboardInterrupt
+        return train(*arguments)
+
+    monkeypatch.setattr(session, "train", cut_off)
+    changes = ["optimizer.sgd.learning_rate=3e38", "training.epochs=6", rule]
+    assert jactrain("resume", folder, *sets(changes))[0] == 130
+    assert jactrain("resume", folder)[0] == 0
+    assert len(meta(folder)["retries"]) == 1
+
+
+def test_a_comparison_at_the_step_gone_back_to_is_told_once(tmp_path, monkeypatch):
+    path = tmp_path / "a.yaml"
+    path.write_text(DIVERGING)
+    often = "agreement={modes: [forward], every: 4, examples: 8}"
+    monkeypatch.setattr(Comparison, "is_wrong", True)
+    result = run(load_config(path, [*LATE, often]), tmp_path / "runs")
+    assert meta(result.folder)["retries"]
+    (steps,) = result.disagreements.values()
+    lines = map(json.loads, (result.folder / "agreement.jsonl").read_text().splitlines())
+    assert steps == [line["step"] for line in lines]

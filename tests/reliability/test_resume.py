@@ -448,3 +448,43 @@ def test_where_the_current_folder_cannot_be_written_runs_go_elsewhere(
     assert code == 0, err
     assert out.splitlines()[-1] == str(only_run(runs))
     assert jactrain("resume", only_run(runs))[0] == 0
+
+
+def test_settings_that_nothing_is_trained_with_are_told(begun, jactrain):
+    code, _, err = jactrain("resume", begun(), "--set", "optimizer.adam.learning_rate=0.001")
+    assert code == 0
+    assert "note: nothing was trained with what was set; this run was trained to its end; --set" in err
+
+
+def test_weights_of_a_run_that_is_being_trained_are_told_without_advice(begun, jactrain):
+    folder = begun()
+    (folder / "meta.json").write_text(json.dumps(meta(folder) | {"status": "running"}))
+    with locked(RunDirectory(folder)):
+        code, _, err = jactrain("evaluate", folder)
+    assert (code, err) == (
+        0,
+        "note: the weights are of epoch 4, kept at step 20; the training goes on at this moment\n",
+    )
+
+
+def test_inputs_near_the_largest_numbers_are_trained_on_and_known_again(config, jactrain, tmp_path):
+    x = np.random.default_rng(0).uniform(0.5, 1, (40, 3)) * 3e38
+    np.savez(tmp_path / "large.npz", x=x, y=x[:, :1] / 3e38)
+    changes = ["network=[linear: {units: 2}, tanh, linear]", "loss=mean_squared_error", "agreement=null"]
+    source = f"{{npz: {{path: {tmp_path / 'large.npz'}}}}}"
+    changes.append(f"data={{source: {source}, scale: none, validation: 0.25}}")
+    code, _, err = jactrain("run", config, "--runs", tmp_path / "runs", *sets(changes))
+    assert code == 0, err
+    folder = only_run(tmp_path / "runs")
+    assert checkpoints(folder)
+    assert jactrain("resume", folder, "--set", "training.epochs=5")[0] == 0
+
+
+def test_what_cannot_be_resumed_is_not_advised_to(begun, jactrain):
+    folder = begun()
+    config = folder / "config.resolved.yaml"
+    config.write_text(config.read_text().replace("engine: numpy", "engine: {jax: {distributed: true}}"))
+    (folder / "weights.npz").unlink()
+    code, _, err = jactrain("evaluate", folder)
+    assert code == 2
+    assert "jactrain resume" not in err
