@@ -1,11 +1,15 @@
 """Every mistake ends in a message with its place and a way out, exit code 2, and nothing written."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+PROGRAM = [sys.executable, "-m", "jactrain"]
 
 SOURCE = "source: iris, scale: standard"
 SQUARED = ("cross_entropy", "mean_squared_error")
@@ -388,6 +392,21 @@ def test_a_plug_in_that_is_not_there_is_named(jactrain: Callable, toy: Callable)
     assert "name of a Python module that is installed or lies in the current folder" in done.err
 
 
+@pytest.mark.parametrize("command", [("list", "modes"), ("list", "modes", "--json"), ("run",), ("predict",)])
+def test_a_closed_output_is_no_traceback(command: tuple[str, ...], toy: Callable) -> None:
+    if command == ("run",):
+        command = ("run", str(toy()))
+    if command == ("predict",):
+        subprocess.run([*PROGRAM, "run", str(toy())], check=True, capture_output=True)
+        np.savez("x.npz", x=np.zeros((2, 4)))
+        command = ("predict", str(next(Path("runs").iterdir())), "--input", "x.npz")
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *PROGRAM, *command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -428,7 +447,14 @@ def test_debug_shows_the_traceback(jactrain: Callable, toy: Callable) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "meant"), [("mine.py", "mine"), ("sub/mine.py", "sub.mine"), ("no such file.py", "")]
+    ("given", "meant"),
+    [
+        ("mine.py", "mine"),
+        ("./mine.py", "mine"),
+        ("sub/mine.py", "sub.mine"),
+        ("../mine.py", ""),
+        ("no such file.py", ""),
+    ],
 )
 def test_a_plug_in_given_as_a_file_is_told_as_a_module(given: str, meant: str, jactrain: Callable) -> None:
     done = jactrain("list", "layers", "--plugin", given)

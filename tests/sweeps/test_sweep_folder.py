@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from small_sweeps import (
     BASE,
     RATE,
     ThisProcess,
+    cells_of,
     contents,
     hashes,
     lines,
@@ -21,13 +24,15 @@ from small_sweeps import (
     written,
 )
 
-from jactrain.errors import BusyError, RunError, UsageError
+from jactrain.errors import BusyError, OtherVersionError, RunError, UsageError
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.lock import locked
 from jactrain.sweeps.folder import Status, set_aside, standing
 from jactrain.sweeps.manner import Manner
 from jactrain.sweeps.reading import read_sweep
-from jactrain.sweeps.sweep import train_sweep
+from jactrain.sweeps.sweep import SweepListener, train_sweep
+from jactrain.sweeps.task import Outcome, Task, train_cells
+from jactrain.sweeps.workers import Workers
 
 UPDATE, RETRY = Manner(update=True), Manner(retry=True)
 
@@ -339,3 +344,56 @@ def test_results_are_what_the_runs_recorded(tmp_path: Path) -> None:
     ]
     assert float(table[0]["agreement_worst"]) == max(errors)
     assert table[0]["agreement_disagreements"] == "0"
+
+
+def test_a_cell_whose_record_is_a_pipe_has_failed(tmp_path: Path) -> None:
+    """Opened, it would be waited for."""
+    run = with_status(tmp_path / "run", status="finished")
+    run.meta.unlink()
+    os.mkfifo(run.meta)
+    assert standing(run) == (Status.FAILED, f"{run.meta} cannot be read")
+
+
+class Heard(SweepListener):
+    """Keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+
+    def on_outcome(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+
+
+class OneOfThemOld(Workers):
+    """Two workers, of which the second has another version, and the first ends when it is asked to stop."""
+
+    slots = 2
+
+    def __init__(self) -> None:
+        self._first: tuple[Task, Future[list[Outcome]]] | None = None
+
+    def submit(self, task: Task) -> Future[list[Outcome]]:
+        future: Future[list[Outcome]] = Future()
+        if self._first is None:
+            self._first = task, future
+        else:
+            future.set_exception(OtherVersionError("another version"))
+        return future
+
+    def stop(self) -> None:
+        assert self._first is not None
+        task, future = self._first
+        future.set_result(train_cells(task))
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("brought_back", [False, True])
+def test_what_ends_while_a_sweep_gives_up_is_kept(brought_back: bool, tmp_path: Path) -> None:
+    path, heard = written(tmp_path, seeds=3), Heard()
+    with pytest.raises(OtherVersionError):
+        trained(path, workers=OneOfThemOld, manner=Manner(brought_back=brought_back), listener=heard)
+    assert [outcome.status for outcome in heard.outcomes] == [Status.FINISHED]
+    (cell,) = cells_of(tmp_path / "runs" / "e")
+    assert standing(RunDirectory(cell)).status is Status.FINISHED

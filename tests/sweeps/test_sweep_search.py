@@ -220,3 +220,19 @@ def test_a_killed_search_on_two_workers_goes_on(tmp_path: Path) -> None:
     assert {name: contents(runs / name) for name in finished} == ended
     assert len({values[RATE] for values in record.values()}) == 8
     assert all(trial.state.is_finished() for trial in study(tmp_path).get_trials())
+
+
+def test_a_line_that_another_process_left_unfinished_is_cut_before_the_next_is_written(
+    tmp_path: Path,
+) -> None:
+    """A worker that found no room leaves half a line, while others go on."""
+    trained(search(tmp_path, trials=2))
+    journal = tmp_path / "runs" / "e" / "journal.log"
+    whole = journal.read_bytes()
+    searched = study(tmp_path)
+    with journal.open("ab") as file:
+        file.write(b'{"op_code": 4, "wor')
+    searched.set_user_attr("seen", True)
+    assert journal.read_bytes().startswith(whole + b"{")
+    assert study(tmp_path).user_attrs["seen"] is True
+    assert all(isinstance(json.loads(line), dict) for line in journal.read_bytes().splitlines())

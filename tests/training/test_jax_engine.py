@@ -326,3 +326,23 @@ def test_two_processes_train_as_one():
     assert first == second
     assert first[:2] == [2, 2]
     assert first[2] <= BY_ORDER
+
+
+@pytest.mark.parametrize("mode", ["spsa", "random_forward"])
+def test_a_program_does_not_grow_with_the_number_of_directions(mode, jax64):
+    network = Network([Linear(units=5), Tanh(), Linear(units=1)], (10,))
+    objective, batch = Objective(network, MeanSquaredError()), Batch(np.ones((2, 10)), np.ones((2, 1)))
+
+    def traced(directions):
+        chosen = modes.resolve({mode: {"directions": directions, "memory": 2**16}})
+        return TracedGradient(chosen, objective, sample_of(batch), np.dtype(np.float64))
+
+    def length(directions):
+        gradient = traced(directions)
+        drawn = [np.zeros(each.shape, each.dtype) for each in gradient.requests]
+        program = jax64.jit(gradient).lower(np.zeros(network.size), [batch.x, batch.targets], drawn)
+        return len(program.as_text())
+
+    assert length(1000) < 1.1 * length(200)
+    with pytest.raises(UnsupportedError, match=r"at most 134,217,728, and 61,000,000,000 are asked for; low"):
+        traced(10**9)
