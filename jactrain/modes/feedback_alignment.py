@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import cache, partial
 from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field, NonNegativeInt
 
-from jactrain.arrays import Array, Tree, map_tree
+from jactrain.arrays import Array, Shape, Tree, map_tree
 from jactrain.layers.base import Product
 from jactrain.modes.base import Decision, Exactness, GradientResult, Mode, modes
+from jactrain.modes.foreseen import Noting
 from jactrain.modes.memory import (
     MemorySize,
     evaluated_entries,
@@ -39,6 +41,10 @@ class Feedback(Mode):
         """Return what is fixed, drawn from `rng`, for the positions of the links that need it."""
 
     @abstractmethod
+    def feedback_shapes(self, objective: Objective) -> dict[int, Any]:
+        """Return the shapes of what `feedback` returns."""
+
+    @abstractmethod
     def cost(self, objective: Objective) -> int:
         """Return the multiply-adds per example of pulling the cotangents."""
 
@@ -49,7 +55,7 @@ class Feedback(Mode):
         """Return cotangents `(1, N, *out)` at the outputs of all links with parameters, by position."""
 
     def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:
-        """Draw what is fixed, and predict `F`, the pulls, and `Σ w`."""
+        """Predict `F`, the pulls, and `Σ w`; what is fixed is drawn with the first gradient."""
         network = objective.network
         parametric = [link for link in network.links if link.layout.size]
         per_example = objective.forward_cost + objective.loss_cost.vjp + self.cost(objective)
@@ -64,7 +70,7 @@ class Feedback(Mode):
         return Decision(
             multiply_adds=per_example * examples,
             peak_bytes=peak,
-            details=self.feedback(objective, np.random.default_rng(self.seed), dtype),
+            details=cache(lambda: self.feedback(objective, np.random.default_rng(self.seed), dtype)),
         )
 
     def differentiate(
@@ -77,9 +83,14 @@ class Feedback(Mode):
     ) -> GradientResult:
         """Return the value and the direction that stands for the gradient."""
         point = objective.linearize(parameters, batch)
+        if isinstance(rng, Noting):  # nothing is computed yet
+            like = partial(objective.xp.zeros, dtype=parameters.dtype)
+            feedback = {at: map_tree(like, shapes) for at, shapes in self.feedback_shapes(objective).items()}
+        else:
+            feedback = decision.details()
         bars = {
             objective.links[position].name: point.parameter_vjp(position, y_bar)
-            for position, y_bar in self.cotangents(objective, point, decision.details).items()
+            for position, y_bar in self.cotangents(objective, point, feedback).items()
         }
         gradient = objective.network.layout.flatten(objective.xp, bars)[0]
         return GradientResult(point.value, gradient, point.work)
@@ -94,10 +105,18 @@ class FeedbackAlignment(Feedback):
 
     def feedback(self, objective: Objective, rng: np.random.Generator, dtype: Any) -> dict[int, Tree]:
         """Return parameters `{(1, *p)}` for every link with parameters but the first."""
+        links = {position: objective.links[position] for position in self.feedback_shapes(objective)}
         return {
             position: map_tree(
                 lambda leaf: leaf[None].astype(dtype), link.layer.initial_parameters(rng, link.input_shape)
             )
+            for position, link in links.items()
+        }
+
+    def feedback_shapes(self, objective: Objective) -> dict[int, Tree]:
+        """Return the shapes `{(1, *p)}`."""
+        return {
+            position: map_tree(lambda shape: (1, *shape), link.layer.parameter_shapes(link.input_shape))
             for position, link in enumerate(objective.links)
             if link.layout.size and position > objective.network.first_parametric
         }
@@ -129,9 +148,16 @@ class DirectFeedbackAlignment(Feedback):
 
     def feedback(self, objective: Objective, rng: np.random.Generator, dtype: Any) -> dict[int, Array]:
         """Return matrices `(m, n)`, to the inputs of every link with parameters but the first."""
+        return {
+            position: (rng.standard_normal(shape) / np.sqrt(shape[0])).astype(dtype)
+            for position, shape in self.feedback_shapes(objective).items()
+        }
+
+    def feedback_shapes(self, objective: Objective) -> dict[int, Shape]:
+        """Return the shapes `(m, n)`."""
         m = objective.network.output_shape[0]
         return {
-            position: (rng.standard_normal((m, link.input_size)) / np.sqrt(m)).astype(dtype)
+            position: (m, link.input_size)
             for position, link in enumerate(objective.links)
             if link.layout.size and position > objective.network.first_parametric
         }

@@ -133,7 +133,7 @@ def test_the_error_estimate_is_the_error_that_the_variance_makes_expect(name):
 
 
 def with_feedback(plan, fixed):
-    return replace(plan, decision=plan.decision._replace(details=fixed))
+    return replace(plan, decision=plan.decision._replace(details=lambda: fixed))
 
 
 def test_feedback_alignment_with_its_own_weights_as_feedback_is_reverse_mode():

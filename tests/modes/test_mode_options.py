@@ -2,6 +2,7 @@
 
 import math
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -232,7 +233,7 @@ def test_direct_feedback_is_drawn_with_the_variance_that_keeps_lengths():
         "wide", [{"linear": {"units": 300}}, "tanh", {"linear": {"units": 100}}], (3,), "huber", 5
     )
     plan = modes.resolve("direct_feedback_alignment").prepare(case.objective(), 5, np.float32)
-    ((position, matrix),) = plan.decision.details.items()
+    ((position, matrix),) = plan.decision.details().items()
     assert (position, matrix.shape, matrix.dtype) == (2, (100, 300), np.float32)
     assert matrix.var() == pytest.approx(1 / 100, rel=0.05)
 
@@ -240,12 +241,12 @@ def test_direct_feedback_is_drawn_with_the_variance_that_keeps_lengths():
 def test_feedback_alignment_fixes_parameters_for_every_layer_but_the_first_as_they_are_initialised():
     case = NetworkCase("deep", ["tanh", *[{"linear": {"units": 3}}, "relu"] * 3], (3,), "huber", 5)
     plan = modes.resolve({"feedback_alignment": {"seed": 4}}).prepare(case.objective(), 5, np.float64)
-    assert sorted(plan.decision.details) == [3, 5]
+    assert sorted(plan.decision.details()) == [3, 5]
     rng = np.random.default_rng(4)
     for position in (3, 5):
         link = case.objective().links[position]
         expected = link.layer.initial_parameters(rng, link.input_shape)["weight"]
-        assert np.array_equal(plan.decision.details[position]["weight"], expected[None])
+        assert np.array_equal(plan.decision.details()[position]["weight"], expected[None])
 
 
 # --------------------------------------------------------------------- draws that are foreseen, and noise
@@ -361,6 +362,17 @@ def test_millions_of_stacks_of_directions_are_planned_at_once(kind):
     assert time.process_time() - began < 0.5
     assert many.multiply_adds == pytest.approx(10**6 * few.multiply_adds, rel=1e-4)
     assert many.peak_bytes == few.peak_bytes
+
+
+@pytest.mark.parametrize("kind", modes.names())
+def test_planning_takes_no_memory(kind):
+    case = NetworkCase("wide", [{"linear": {"units": 10**5}}] * 2, (64,), "mean_squared_error", 64)
+    objective = case.objective()
+    tracemalloc.start()
+    modes.resolve(kind).prepare(objective, 64, np.float32)
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert taken < 1_000_000
 
 
 @pytest.mark.parametrize("kind", modes.names())
