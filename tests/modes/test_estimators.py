@@ -140,7 +140,7 @@ def test_feedback_alignment_with_its_own_weights_as_feedback_is_reverse_mode():
     mode = modes.resolve("feedback_alignment")
     plan = mode.prepare(OBJECTIVE, BATCH.examples, np.float64)
     own = OBJECTIVE.network.own_parameters(PARAMETERS)
-    plan = with_feedback(plan, {position: own[position] for position in plan.decision.details})
+    plan = with_feedback(plan, {position: own[position] for position in plan.decision.details()})
     result = mode.value_and_gradient(OBJECTIVE, PARAMETERS, BATCH, plan, np.random.default_rng(0))
     assert np.allclose(result.gradient, EXACT, rtol=1e-13)
 
