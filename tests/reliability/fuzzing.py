@@ -20,7 +20,7 @@ import traceback
 from pathlib import Path
 
 import numpy as np
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from jactrain.config.build import check
 from jactrain.config.files import load_document, located
@@ -44,7 +44,13 @@ def fuzzed(number, strategy, tried):
     times, held = max(1, math.ceil(number * FUZZ)), []
 
     @seed(0)
-    @settings(max_examples=times, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=times,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, Phase.shrink],  # to explain, it traces, and a case takes ten times as long
+    )
     @given(strategy)
     def each(case):
         held.append(bool(tried(case)))
