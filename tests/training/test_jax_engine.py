@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from jactrain.network import Network
 from jactrain.objective import Batch, Objective
 from jactrain.optimizers.sgd import SGD
 from jactrain.training.compiled import execution, programs
+from jactrain.training.compiled.checking import require_traceable
 from jactrain.training.compiled.devices import placement_for, tracing
 from jactrain.training.compiled.functions import TracedGradient
 from jactrain.training.compiled.programs import StepsProgram, sample_of
@@ -346,3 +348,25 @@ def test_a_program_does_not_grow_with_the_number_of_directions(mode, jax64):
     assert length(1000) < 1.1 * length(200)
     with pytest.raises(UnsupportedError, match=r"at most 134,217,728, and 61,000,000,000 are asked for; low"):
         traced(10**9)
+
+
+class Masking(Tanh):
+    def forward(self, xp, params, x, noise=None):
+        y = xp.tanh(x)
+        return (y if (y > 2).any() else -y), y
+
+
+def test_whether_a_deep_network_can_be_traced_is_known_at_once():
+    """A layer that is repeated is traced twice; the message names the one in the network all the same."""
+
+    def trace(*last):
+        chain = [Linear(units=4), *[Tanh(), Linear(units=4)] * 200, *last, Linear(units=1)]
+        objective = Objective(Network(chain, (3,)), MeanSquaredError())
+        require_traceable(Reverse(), objective, SGD(learning_rate=0.1), 8, np.dtype(np.float32))
+
+    trace()
+    began = time.process_time()
+    trace()
+    assert time.process_time() - began < 0.5
+    with pytest.raises(UnsupportedError, match=r"cannot trace forward of tanh_201 \(Masking\): "):
+        trace(Masking())

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jactrain.arrays import Array, Tree, map_tree
+from jactrain.arrays import Array, Shape, Tree, map_tree
 from jactrain.errors import UnsupportedError
 from jactrain.layers.base import Layer, Product
 from jactrain.modes.base import Mode
 from jactrain.modes.gradients import noise_tree
+from jactrain.network import Network
 from jactrain.objective import Batch, Objective
 from jactrain.optimizers.base import Optimizer
 from jactrain.training.compiled.devices import first_line
@@ -30,20 +33,44 @@ def require_traceable(
         raise UnsupportedError(
             f"{device.device_kind} computes no float64; set dtype: float32, or choose engine: numpy"
         )
-    sample = _zeros(objective, examples, dtype)
     try:
-        TracedGradient(mode, objective, sample, dtype)
+        if not _is_traced_shortened(mode, objective, examples, dtype):
+            TracedGradient(mode, objective, _zeros(objective, examples, dtype), dtype)
         _trace_update(optimizer, objective.network.size, dtype)
     except UnsupportedError:
         raise
     except Exception as error:  # a rule from elsewhere may do anything
-        trouble = _untraceable_rule(mode, objective, sample, dtype)
+        trouble = _untraceable_rule(mode, objective, _zeros(objective, examples, dtype), dtype)
         trouble = trouble or _untraceable_update(optimizer, objective.network.size, dtype)
         trouble = trouble or f"mode {mode.label}: {first_line(error)}"
         raise UnsupportedError(
             f"engine jax cannot trace {trouble}; write it with operators and functions of `xp`, or choose "
             "engine: numpy"
         ) from None
+
+
+def _is_traced_shortened(mode: Mode, objective: Objective, examples: int, dtype: np.dtype[Any]) -> bool:
+    """Tell whether the same rules in the same mode are traced where nothing is repeated, which is sooner.
+
+    Not known of a mode that draws, for how much depends on the number of parameters.
+    """
+    short = _shortened(objective)
+    with suppress(Exception):  # it may be of the shorter network alone
+        return not TracedGradient(mode, short, _zeros(short, examples, dtype), dtype).requests
+    return False
+
+
+def _shortened(objective: Objective) -> Objective:
+    """Return the objective with every layer that keeps its input's shape at most twice."""
+    network = objective.network
+    seen: Counter[tuple[str, Shape]] = Counter()
+    layers = []
+    for link in network.links:
+        key = repr(link.layer), link.input_shape
+        seen[key] += 1
+        if seen[key] <= 2 or link.input_shape != link.output_shape:
+            layers.append(link.layer)
+    return Objective(Network(layers, network.input_shape), objective.loss)
 
 
 def _zeros(objective: Objective, examples: int, dtype: np.dtype[Any]) -> Sample:
