@@ -134,8 +134,9 @@ def _agreement(run: RunRecord) -> str:
     for mode, these in modes.items():
         before = [one for one in these if one.verdict in _WRONG]
         if before and last[mode].verdict not in _WRONG:
+            verbs = " or ".join(dict.fromkeys(_WAS_WRONG[str(one.verdict)] for one in before))
             told.append(
-                f"{one_line(mode)} {_WAS_WRONG[str(before[0].verdict)]} at {len(before):,} of "
+                f"{one_line(mode)} {verbs} at {len(before):,} of "
                 f"{counted(len(these), 'comparison')}, the first at step {before[0].step:,}"
             )
     if told:

@@ -35,8 +35,6 @@ def checkpoints_of(directory: RunDirectory, steps: int = 1) -> list[Path]:
 
 def can_be_resumed(directory: RunDirectory, config: Config) -> bool:
     """Tell whether the run has a checkpoint, or nothing yet that one would be needed for."""
-    if not config.engine.is_resumable():
-        return False
     if checkpoints_of(directory):
         return True
     return config.training.checkpoints is not None and not directory.weights.is_file()
@@ -44,20 +42,10 @@ def can_be_resumed(directory: RunDirectory, config: Config) -> bool:
 
 def command_to_go_on(directory: RunDirectory, config: Config) -> str:
     """Return what to type to go on with the run; nothing where it cannot be gone on with."""
-    if not can_be_resumed(directory, config):
+    if not (config.engine.is_resumable() and can_be_resumed(directory, config)):
         return ""
     diverged = directory.read_meta().get("status") == "diverged"
     return directory.resume_command(config.optimizer.kind if diverged else "")
-
-
-def steps_between(experiment: Experiment) -> int:
-    """Return after how many steps there are checkpoints that a divergence goes back to.
-
-    Those of an interruption count only where the clock decides about the others, too.
-    """
-    checkpoints = experiment.settings.checkpoints
-    epochs = checkpoints.every if checkpoints is not None and checkpoints.share == 1 else 1
-    return epochs * steps_per_epoch(experiment)
 
 
 class Found(NamedTuple):
@@ -113,7 +101,7 @@ class Keeper(Listener):
         self._directory = directory
         self._record = record
         self._settings: Checkpoints | None = None
-        self._steps = 1
+        self._steps = 1  # of an epoch
         self._started = perf_counter()
         self._spent, self._cost = 0.0, _FIRST
         self.newest = next(iter(checkpoints_of(directory)), None)
@@ -121,7 +109,7 @@ class Keeper(Listener):
     def on_start(self, experiment: Experiment, state: TrainingState) -> None:
         """Learn how often, and how many."""
         self._settings = experiment.settings.checkpoints
-        self._steps = steps_between(experiment)
+        self._steps = steps_per_epoch(experiment)
         self._started = perf_counter()
 
     def on_epoch(self, state: TrainingState) -> None:
@@ -152,7 +140,7 @@ class Keeper(Listener):
         save(path, state, self._record())
         self.newest = path
         found = checkpoints_of(self._directory)
-        # A divergence goes back there, whether the training was interrupted since or not.
+        # A divergence goes back to an epoch's end, whether the training was interrupted since or not.
         last_end = next((each for each in found if _step(each) % self._steps == 0), None)
         for old in found[self._settings.keep :]:
             if old != last_end:

@@ -140,8 +140,9 @@ def age_of_weights(run: RunDirectory) -> list[str]:
     if not isinstance(written, dict) or (status != "running" and written.get("step") == meta.get("steps")):
         return []
     told = f"the weights are of epoch {written.get('epoch')}, kept at step {written.get('step')}"
-    if status == "running" and is_held(run):
-        return [f"{told}; the training goes on at this moment"]
+    held = is_held(run) if status == "running" else False
+    if held is not False:  # None: it cannot be known
+        return [f"{told}; the training goes on at this moment{'' if held else ', or was killed'}"]
     since = ENDINGS.get(str(status), "was killed")
     return [f"{told}; the training then went on, and {since}{_way_on(run, configuration_of(run))}"]
 

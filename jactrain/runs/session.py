@@ -17,7 +17,7 @@ from jactrain.agreement.monitor import Measurement
 from jactrain.arrays import Array
 from jactrain.errors import CheckpointError, DivergedError, FileAccessError, PrunedError, UsageError
 from jactrain.files import as_json, reachable, write_text
-from jactrain.runs.checkpoints import Keeper, checkpoints_of, newest_whole, steps_between
+from jactrain.runs.checkpoints import Keeper, checkpoints_of, newest_whole
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.interruption import Interruption
 from jactrain.runs.model import Model
@@ -196,7 +196,7 @@ class Session:
         if rule is None or state.retries >= rule.retries:
             raise DivergedError(error.what, *error.advice, self._way_back(keeper)) from None
         try:
-            found = newest_whole(self._directory, steps_between(self._experiment))
+            found = newest_whole(self._directory, steps_per_epoch(self._experiment))
         except CheckpointError as damaged:
             raise DivergedError(error.what, *error.advice, str(damaged)) from None
         found.put_damaged_aside()
@@ -225,7 +225,7 @@ class Session:
             f"{back.state.rate_factor:.3g} (retry {back.state.retries} of {rule.retries})"
         )
         notes = _texts(self._meta.get("retries"))
-        if note not in notes:  # it was killed after that, before the next checkpoint
+        if notes[-1:] != [note]:  # it was killed after that, before the next checkpoint
             self._meta["retries"] = [*notes, note]
         for each in (*found.notes, note):
             for listener in self._listeners:
@@ -234,9 +234,9 @@ class Session:
 
     def _way_back(self, keeper: Keeper) -> str:
         """Return how to go on from the last checkpoint, or to begin again where there is none yet."""
-        settings = self._experiment.settings
-        if settings.checkpoints is None or not self._experiment.engine.is_resumable():
-            return f"what was trained until then is in {self._directory.path}"
+        none_kept = keeper.newest is None and self._experiment.settings.checkpoints is None
+        if none_kept or not self._experiment.engine.is_resumable():
+            return f"its metrics are in {self._directory.path}"
         what = "begin again with" if keeper.newest is None else "go on from its last checkpoint with"
         return f"{what}: {self._directory.resume_command(self._experiment.optimizer.kind)}"
 

@@ -80,7 +80,7 @@ class _Lock:
         held: bool = self._lock.acquire()
         try:
             _cut_to_whole_lines(self._journal)
-        except OSError:
+        except BaseException:
             self._lock.release()
             raise
         return held

@@ -172,7 +172,7 @@ class _Crew:
         try:
             self._work(stop)
         except UsageError:
-            self._listener.on_stopping(self._workers.stopping)
+            self._listener.on_note(f"the sweep gives up: {self._workers.stopping}")
             self._workers.stop()
             for future in wait(self._at_work).done:
                 with suppress(UsageError):  # the same once more
@@ -227,5 +227,7 @@ class _Crew:
                 except UsageError as error:
                     kept = failure(cell, error)
             self.outcomes.append(kept)
-            self._source.learn(kept)
-            self._listener.on_outcome(kept)
+            try:
+                self._source.learn(kept)
+            finally:
+                self._listener.on_outcome(kept)

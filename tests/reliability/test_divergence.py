@@ -178,22 +178,29 @@ def test_retries_end(begun, jactrain):
     assert meta(folder)["epochs"] == 9
 
 
-@pytest.mark.parametrize(("every", "back"), [(2, 4), (3, 3)])
-@pytest.mark.parametrize("step", [10, 23, 24, 31, 32])
-def test_a_divergence_goes_back_to_a_checkpoint_that_was_due(every, back, step, tmp_path):
-    """One of an interruption, at an epoch's end or a step before it, is none: without it there were none."""
+@pytest.mark.parametrize(("step", "back"), [(10, 3), (23, 3), (24, 3), (31, 4), (32, 3)])
+def test_a_divergence_goes_back_to_the_last_end_of_an_epoch_that_has_a_checkpoint(step, back, tmp_path):
+    """That may be one of an interruption after an epoch's last step."""
     path = tmp_path / "a.yaml"
     path.write_text(DIVERGING)
-    due = f"training.checkpoints={{every: {every}, share: 1, keep: 1}}"
-    config = load_config(path, [*LATE, due])
-    undisturbed = run(config, tmp_path / "whole")
-    assert f"going back to the end of epoch {back} " in meta(undisturbed.folder)["retries"][0]
+    config = load_config(path, [*LATE, "training.checkpoints={every: 3, share: 1, keep: 1}"])
     with pytest.raises(KeyboardInterrupt):
         run(config, tmp_path / "runs", listeners=[Signal(step)])
     folder = only_run(tmp_path / "runs")
     resume(folder)
-    assert bits(folder) == bits(undisturbed.folder)
-    assert meta(folder)["retries"] == meta(undisturbed.folder)["retries"]
+    assert f"going back to the end of epoch {back} with" in meta(folder)["retries"][0]
+    lines = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    assert [line["epoch"] for line in lines] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_finished_training_is_not_lost_to_a_divergence_after_it(tmp_path):
+    """Nor an end of an epoch that was due when checkpoints were kept more often."""
+    path = tmp_path / "a.yaml"
+    path.write_text(DIVERGING)
+    often = "training.checkpoints={every: 10, share: 1, keep: 1}"
+    first = run(load_config(path, [*LATE, often, "training.epochs=2"]), tmp_path / "runs")
+    resume(first.folder, ["training.epochs=6"])
+    assert "going back to the end of epoch 2 with" in meta(first.folder)["retries"][0]
 
 
 @pytest.mark.parametrize("before", ["null", "{patience: 50}"])

@@ -52,8 +52,11 @@ def require_traceable(
 def _is_traced_shortened(mode: Mode, objective: Objective, examples: int, dtype: np.dtype[Any]) -> bool:
     """Tell whether the same rules in the same mode are traced where nothing is repeated, which is sooner.
 
-    Not known of a mode that draws, for how much depends on the number of parameters.
+    Not known of a mode that draws, for how much depends on the number of parameters, nor of one that goes
+    both ways, for which way depends on what all layers cost.
     """
+    if {Product.JVP, Product.VJP} <= mode.uses:
+        return False
     short = _shortened(objective)
     with suppress(Exception):  # it may be of the shorter network alone
         return not TracedGradient(mode, short, _zeros(short, examples, dtype), dtype).requests
