@@ -69,6 +69,14 @@ def test_a_step_that_moves_no_parameter_is_refused():
     assert error.value.option == "step"
 
 
+def test_a_step_beyond_the_dtype_is_refused():
+    mode = modes.resolve({"spsa": {"step": 1e90}})
+    assert mode.prepare(OBJECTIVE, 5, np.float64).examples == 5
+    with pytest.raises(OptionError, match=r"a step of 1e\+90 is beyond float32; take a smaller one") as error:
+        mode.prepare(OBJECTIVE, 5, np.float32)
+    assert error.value.option == "step"
+
+
 def test_more_orthogonal_directions_than_parameters_are_refused():
     options = {"distribution": "orthogonal"}
     assert gradient({"random_forward": {"directions": SIZE, **options}}).gradient.shape == (SIZE,)
