@@ -49,7 +49,7 @@ class SPSA(Directional):
 
     def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:
         """Divide the directions into stacks, and predict `2 K F`, and `F` for the value."""
-        if self.step is not None and self.step > np.finfo(dtype).max:
+        if self.step is not None and self.step > float(np.finfo(dtype).max):
             raise OptionError(f"a step of {self.step:g} is beyond {dtype}; take a smaller one", "step")
         if self.step is not None and dtype.type(1) + dtype.type(self.step) == 1:
             raise OptionError(
