@@ -49,6 +49,6 @@ def test_an_output_without_room_ends_in_one_line(arguments: list[str]) -> None:
         done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == (
-        "error: this cannot be read or written: No space left on device; look at its permissions and its "
+        "error: standard output cannot be written: No space left on device; look at its permissions and its "
         "disk\n"
     )
