@@ -172,7 +172,7 @@ def _how(took: Measured) -> str:
     """Return what a mode does most of, as a verb with its object."""
     plan = took.plan.computed_by
     if isinstance(plan.decision.details, Division):
-        count = sum(portion.size for portion in plan.decision.details.portions)
+        count = sum(own.size for own in plan.decision.details.by_link)
         return f"pushes {count:,} tangent{'' if count == 1 else 's'} through the layers behind each one"
     if isinstance(plan.mode, Reverse):
         return "pulls one cotangent"

@@ -20,6 +20,7 @@ from jactrain.modes.memory import (
     pulled_entries,
     require_within,
 )
+from jactrain.network import Link
 from jactrain.objective import Batch, Linearization, Objective
 
 
@@ -105,20 +106,18 @@ class FeedbackAlignment(Feedback):
 
     def feedback(self, objective: Objective, rng: np.random.Generator, dtype: Any) -> dict[int, Tree]:
         """Return parameters `{(1, *p)}` for every link with parameters but the first."""
-        links = {position: objective.links[position] for position in self.feedback_shapes(objective)}
         return {
             position: map_tree(
                 lambda leaf: leaf[None].astype(dtype), link.layer.initial_parameters(rng, link.input_shape)
             )
-            for position, link in links.items()
+            for position, link in _fed(objective).items()
         }
 
     def feedback_shapes(self, objective: Objective) -> dict[int, Tree]:
         """Return the shapes `{(1, *p)}`."""
         return {
             position: map_tree(lambda shape: (1, *shape), link.layer.parameter_shapes(link.input_shape))
-            for position, link in enumerate(objective.links)
-            if link.layout.size and position > objective.network.first_parametric
+            for position, link in _fed(objective).items()
         }
 
     def cost(self, objective: Objective) -> int:
@@ -156,11 +155,7 @@ class DirectFeedbackAlignment(Feedback):
     def feedback_shapes(self, objective: Objective) -> dict[int, Shape]:
         """Return the shapes `(m, n)`."""
         m = objective.network.output_shape[0]
-        return {
-            position: (m, link.input_size)
-            for position, link in enumerate(objective.links)
-            if link.layout.size and position > objective.network.first_parametric
-        }
+        return {position: (m, link.input_size) for position, link in _fed(objective).items()}
 
     def cost(self, objective: Objective) -> int:
         """Return `m n` for every matrix, and `v` for every link without parameters behind the first with."""
@@ -183,3 +178,13 @@ class DirectFeedbackAlignment(Feedback):
             else:
                 y_bar = point.vjp(position, y_bar)
         return {**found, objective.network.first_parametric: y_bar}
+
+
+def _fed(objective: Objective) -> dict[int, Link]:
+    """Return the links that something fixed stands for, by position: those with parameters but the first."""
+    first = objective.network.first_parametric
+    return {
+        position: link
+        for position, link in enumerate(objective.links)
+        if link.layout.size and position > first
+    }

@@ -67,8 +67,8 @@ class Forward(Mode):
         require_within(self.memory, min(whole, streaming), _ADVICE)
         streamed = self.memory is not None and self.memory < whole
         fixed = ends + (2 * evaluated if streamed else kept)
-        portions = tuple(self._portions(objective, unit, dtype.itemsize, fixed))
-        division = Division(portions, streamed)
+        by_link = tuple(self._by_link(objective, unit, dtype.itemsize, fixed))
+        division = Division(by_link, streamed)
         stacks = max(stack_bytes(objective, chunk, unit, dtype.itemsize) for chunk in division.ends())
         return Decision(
             multiply_adds=examples * multiply_adds(objective, division),
@@ -97,7 +97,7 @@ class Forward(Mode):
                 _push(objective, point, chunk, parameters.dtype, blocks)
         return GradientResult(point.value, objective.xp.concatenate(blocks.done), point.work)
 
-    def _portions(self, objective: Objective, unit: int, itemsize: int, fixed: int) -> Iterator[LinkSeeds]:
+    def _by_link(self, objective: Objective, unit: int, itemsize: int, fixed: int) -> Iterator[LinkSeeds]:
         """Yield every link's seeds; `unit` is the bytes of one entry of every example."""
         room = 0  # left in the newest chunk
         for position, link in enumerate(objective.links):
@@ -108,9 +108,9 @@ class Forward(Mode):
             each = self._tangent_bytes(objective, position, unit, itemsize)
             width = stack_width(self.memory, fixed, each, _ADVICE)
             joined = min(room, count) if self.memory is None and room <= width else 0
-            portion = LinkSeeds(position, kind, count, width, joined)
-            room = portion.starts[-1] + width - count if portion.starts else room - joined
-            yield portion
+            own = LinkSeeds(position, kind, count, width, joined)
+            room = own.starts[-1] + width - count if own.starts else room - joined
+            yield own
 
     def _tangent_bytes(self, objective: Objective, position: int, unit: int, itemsize: int) -> int:
         """Return the bytes alive while one tangent is pushed from a link on, and its row of the identity."""
@@ -238,10 +238,10 @@ def _traced(
     xp = objective.xp
     point.finish(point.run())
     blocks = []
-    for portion in division.portions:
-        pushed = partial(_tangents, point, portion.position, portion.kind, dtype)
-        tangents = in_pieces(xp, pushed, portion.size, portion.widest)
-        blocks.append(_block(point, portion.position, portion.kind, tangents))
+    for own in division.by_link:
+        pushed = partial(_tangents, point, own.position, own.kind, dtype)
+        tangents = in_pieces(xp, pushed, own.size, own.widest)
+        blocks.append(_block(point, own.position, own.kind, tangents))
     return GradientResult(point.value, xp.concatenate(blocks), point.work)
 
 

@@ -60,21 +60,21 @@ class LinkSeeds(NamedTuple):
 class Division(NamedTuple):
     """The seeds in chunks; if `streamed`, each pushed through links that are run again for it."""
 
-    portions: tuple[LinkSeeds, ...]
+    by_link: tuple[LinkSeeds, ...]
     streamed: bool
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the chunks in order, of which there may be millions."""
-        return self._chunks_at([portion.starts for portion in self.portions])
+        return self._chunks_at([own.starts for own in self.by_link])
 
     def ends(self) -> Iterator[Chunk]:
         """Yield each link's first and last chunk, of which one is the largest."""
-        starts = [portion.starts for portion in self.portions]
+        starts = [own.starts for own in self.by_link]
         return self._chunks_at([each[:: max(1, len(each) - 1)] for each in starts])
 
     def _chunks_at(self, starts: Sequence[range]) -> Iterator[Chunk]:
         chunk: Chunk = ()
-        for (position, kind, size, width, joined), beginnings in zip(self.portions, starts, strict=True):
+        for (position, kind, size, width, joined), beginnings in zip(self.by_link, starts, strict=True):
             if joined:
                 chunk = (*chunk, Seeds(position, kind, 0, joined))
             for start in beginnings:
@@ -98,15 +98,15 @@ def stack_bytes(objective: Objective, chunk: Chunk, unit: int, itemsize: int) ->
 
 def multiply_adds(objective: Objective, division: Division) -> int:
     """Return the predicted multiply-adds per example."""
-    links, loss, portions = objective.links, objective.loss_cost, division.portions
+    links, loss, by_link = objective.links, objective.loss_cost, division.by_link
     # Index k: what the links from k on cost.
     pushes = list(accumulate((link.cost.jvp for link in reversed(links)), initial=0))[::-1]
     values = list(accumulate((link.cost.forward for link in reversed(links)), initial=0))[::-1]
     total = objective.forward_cost
     if division.streamed:
-        total = sum(link.cost.forward for link in links[: portions[-1].position + 1])
-        total += sum(len(each.starts) * (values[each.position + 1] + loss.forward) for each in portions)
-    for position, kind, size, *_ in portions:
+        total = sum(link.cost.forward for link in links[: by_link[-1].position + 1])
+        total += sum(len(each.starts) * (values[each.position + 1] + loss.forward) for each in by_link)
+    for position, kind, size, *_ in by_link:
         start, single = position + 1, kind == "outputs"
         while single and start < len(links):
             cost, single = links[start].layer.single_jvp_cost(links[start].input_shape)

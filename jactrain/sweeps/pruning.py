@@ -9,7 +9,7 @@ from typing import Any
 from jactrain.errors import PrunedError
 from jactrain.files import reachable
 from jactrain.runs.session import RunListener
-from jactrain.sweeps.search import opened
+from jactrain.sweeps.journal import opened
 from jactrain.sweeps.task import Trial
 from jactrain.training.state import TrainingState
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from jactrain.config.build import check
 from jactrain.config.files import located
-from jactrain.errors import ConfigurationError, UnsupportedError, UsageError
+from jactrain.errors import ConfigurationError, UsageError
 from jactrain.files import reachable
 from jactrain.sweeps.cells import Cell, Sweep
 from jactrain.sweeps.folder import Status, SweepFolder
+from jactrain.sweeps.journal import opened
 from jactrain.sweeps.manner import Manner
 from jactrain.sweeps.models import Optuna, Range
 from jactrain.sweeps.record import recorded_digests, write_cells
@@ -29,95 +28,11 @@ _QUESTION = "question"  # where a study keeps what is searched for, and over wha
 _SETTINGS = "settings"  # where a trial keeps what its cell was given, as YAML has it
 
 
-def opened(journal: str, name: str, after: int, options: Optuna | None = None) -> Any:
-    """Return the study in the file `journal`; `options` make it where it is not there yet.
-
-    after: epochs before which nothing is pruned.
-    """
-    try:
-        import optuna
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
-    except ImportError:
-        raise UnsupportedError(
-            "search: optuna needs Optuna, which is not installed: pip install 'jactrain[optuna]'"
-        ) from None
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if options is not None:
-        _require_entries(Path(journal))
-    storage = JournalStorage(JournalFileBackend(journal, cast("Any", _Lock(journal))))
-    pruner = optuna.pruners.MedianPruner(n_warmup_steps=after)
-    if options is None:
-        return optuna.load_study(study_name=name, storage=storage, pruner=pruner)
-    return optuna.create_study(
-        study_name=name,
-        storage=storage,
-        load_if_exists=True,
-        direction="maximize" if options.maximizes else "minimize",
-        pruner=pruner,
-    )
-
-
 def _sampler(seed: int, number: int) -> Any:
     """Return what draws trial `number`: the same, whether the search was interrupted before it or not."""
     from optuna.samplers import TPESampler
 
     return TPESampler(seed=int(np.random.SeedSequence([seed, number]).generate_state(1)[0]))
-
-
-class _Lock:
-    """Optuna's lock of a journal, which is held to write; what another left unfinished is cut off first.
-
-    A full disk or a kill leaves half a line; another line behind it, and nobody could read the journal.
-    """
-
-    def __init__(self, journal: str) -> None:
-        from optuna.storages.journal import JournalFileSymlinkLock
-
-        self._journal, self._lock = Path(journal), JournalFileSymlinkLock(journal)
-
-    def acquire(self) -> bool:
-        held: bool = self._lock.acquire()
-        try:
-            _cut_to_whole_lines(self._journal)
-        except BaseException:
-            self._lock.release()
-            raise
-        return held
-
-    def release(self) -> None:
-        self._lock.release()
-
-
-def _cut_to_whole_lines(journal: Path) -> None:
-    with journal.open("rb+") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size:
-            file.seek(size - 1)
-        if file.read() not in (b"", b"\n"):
-            file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)
-
-
-def _require_entries(journal: Path) -> None:
-    """Raise UsageError where a whole line of the journal is none that a search writes."""
-    if not journal.is_file():
-        return
-    with reachable(journal):
-        lines = journal.read_bytes().split(b"\n")[:-1]
-    for number, line in enumerate(lines, 1):
-        if not _is_entry(line):
-            raise UsageError(
-                f"line {number} of {journal} is none that a search writes; remove the file, and the "
-                "search begins anew, with what trials of the same settings came to"
-            )
-
-
-def _is_entry(line: bytes) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
 
 
 class Searched(Source):

@@ -357,7 +357,7 @@ def test_millions_of_chunks_are_planned_at_once():
     began = time.process_time()
     plan = modes.resolve({"forward": {"seeds": "parameters"}}).prepare(case.objective(), 10**4, np.float32)
     assert time.process_time() - began < 0.5
-    assert sum(len(portion.starts) for portion in plan.decision.details.portions) == 10**12 + 66 * 10**6
+    assert sum(len(own.starts) for own in plan.decision.details.by_link) == 10**12 + 66 * 10**6
 
 
 @pytest.mark.parametrize("kind", ["spsa", "random_forward"])

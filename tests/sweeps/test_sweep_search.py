@@ -26,8 +26,8 @@ from small_sweeps import (
 from jactrain.errors import UsageError
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.lock import is_held
+from jactrain.sweeps.journal import opened
 from jactrain.sweeps.manner import Manner
-from jactrain.sweeps.search import opened
 from jactrain.sweeps.sweep import SweepListener
 from jactrain.sweeps.task import Outcome
 

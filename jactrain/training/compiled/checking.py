@@ -58,6 +58,8 @@ def _is_traced_shortened(mode: Mode, objective: Objective, examples: int, dtype:
     if {Product.JVP, Product.VJP} <= mode.uses:
         return False
     short = _shortened(objective)
+    if len(short.links) == len(objective.links):
+        return False
     with suppress(Exception):  # it may be of the shorter network alone
         return not TracedGradient(mode, short, _zeros(short, examples, dtype), dtype).requests
     return False
