@@ -96,6 +96,8 @@ class ProgressListener(RunListener):
             + (f", from epoch {state.epoch}, step {state.step} on" if state.step else ""),
             always=True,
         )
+        if self.folder is not None:  # told now: what is killed can tell nothing later
+            self._line(f"into {self.folder}", always=True)
         for note in experiment.notes:
             self.on_note(note)
 

@@ -103,12 +103,12 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequen
             f"{config.training.epochs}: a training cannot be taken back; give it more, or start a new run"
         )
     if is_over(experiment, point.state):
-        longer = "this run was trained to its end; --set training.epochs=… trains it for longer"
+        longer = "was trained to its end; --set training.epochs=… trains it for longer"
         if point.state.epoch < config.training.epochs:
-            longer = "this run was stopped early; --set training.early_stopping=null trains it for longer"
-        if changes:
-            longer = f"nothing was trained with what was set; {longer}"
-        notes.append(longer)
+            longer = "was stopped early; --set training.early_stopping=null trains it for longer"
+        if overrides and changes:
+            raise RunError(f"nothing would be trained with what is set: {directory.path} {longer}")
+        notes.append(f"this run {longer}")
     resumed = {
         "time": now(),
         "step": point.state.step,

@@ -95,6 +95,13 @@ def test_a_run_ends_with_its_folder_in_plain_text(finished: Finished) -> None:
     assert re.fullmatch(r"\d{8}T\d{6}Z-[\w.-]+-[0-9a-f]{4}", finished.run.path.name)
 
 
+def test_a_run_names_its_folder_before_it_trains(finished: Finished) -> None:
+    told = finished.err.splitlines()
+    into = told.index(f"into {finished.run.path}")
+    assert told[into - 1].startswith("training ")
+    assert all(not line.startswith("epoch ") for line in told[:into])
+
+
 def test_a_run_leaves_a_complete_folder(finished: Finished) -> None:
     assert {path.name for path in finished.run.path.iterdir()} == {
         "config.yaml",
