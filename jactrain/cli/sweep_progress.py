@@ -107,6 +107,11 @@ class SweepProgress(SweepListener):
             with contextlib.suppress(OSError):
                 os.write(2, f"\nstopping: {told}; Ctrl-C again to stop at once\n".encode())
 
+    def on_giving_up(self, told: str) -> None:
+        """Say so; what is stopped by that is not told one by one."""
+        self._stopping = True
+        self.on_note(f"the sweep gives up: {told}")
+
     def _time_left(self) -> str:
         """Return the time left in words, from the pace up to now."""
         left = self._left - self._handled

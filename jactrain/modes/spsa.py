@@ -49,8 +49,11 @@ class SPSA(Directional):
 
     def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:
         """Divide the directions into stacks, and predict `2 K F`, and `F` for the value."""
-        if self.step is not None and self.step > float(np.finfo(dtype).max):
-            raise OptionError(f"a step of {self.step:g} is beyond {dtype}; take a smaller one", "step")
+        # The divisor of the differences: twice the step, times the examples.
+        if self.step is not None and 2 * self.step * examples > float(np.finfo(dtype).max):
+            raise OptionError(
+                f"a step of {self.step:g} for {examples} examples is beyond {dtype}; lower it", "step"
+            )
         if self.step is not None and dtype.type(1) + dtype.type(self.step) == 1:
             raise OptionError(
                 f"a step of {self.step:g} moves no parameter of size 1 in {dtype}; take a larger one", "step"

@@ -33,16 +33,21 @@ def checkpoints_of(directory: RunDirectory, steps: int = 1) -> list[Path]:
     return sorted((path for path in found if _step(path) % steps == 0), key=_step, reverse=True)
 
 
-def can_be_resumed(directory: RunDirectory, config: Config) -> bool:
+def has_where_to_go_on(directory: RunDirectory, config: Config) -> bool:
     """Tell whether the run has a checkpoint, or nothing yet that one would be needed for."""
     if checkpoints_of(directory):
         return True
     return config.training.checkpoints is not None and not directory.weights.is_file()
 
 
+def can_be_resumed(directory: RunDirectory, config: Config) -> bool:
+    """Tell whether `resume` goes on with the run, as far as can be known before its files are read."""
+    return config.engine.is_resumable() and has_where_to_go_on(directory, config)
+
+
 def command_to_go_on(directory: RunDirectory, config: Config) -> str:
     """Return what to type to go on with the run; nothing where it cannot be gone on with."""
-    if not (config.engine.is_resumable() and can_be_resumed(directory, config)):
+    if not can_be_resumed(directory, config):
         return ""
     diverged = directory.read_meta().get("status") == "diverged"
     return directory.resume_command(config.optimizer.kind if diverged else "")
@@ -70,7 +75,7 @@ class Found(NamedTuple):
 def newest_whole(directory: RunDirectory, steps: int = 1) -> Found:
     """Return the newest checkpoint that is whole, of those after a multiple of `steps`.
 
-    Raises CheckpointError where all of them are damaged.
+    Raises CheckpointError where all of these are damaged.
     """
     damaged: dict[Path, CheckpointError] = {}
     for path in checkpoints_of(directory, steps):

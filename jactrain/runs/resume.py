@@ -17,7 +17,7 @@ from jactrain.config.noting import located_at
 from jactrain.config.resolved import resolved, resolved_yaml
 from jactrain.errors import CheckpointError, RunError
 from jactrain.files import reachable, require_unicode, write_text
-from jactrain.runs.checkpoints import can_be_resumed, newest_whole
+from jactrain.runs.checkpoints import has_where_to_go_on, newest_whole
 from jactrain.runs.configuration import configuration_of
 from jactrain.runs.data_record import are_the_same_data, data_record
 from jactrain.runs.directory import RunDirectory
@@ -31,6 +31,7 @@ from jactrain.runs.session import (
     Session,
     comparable_facts,
     now,
+    retries_of,
     write_meta,
 )
 from jactrain.training.checkpoint import Checkpoint, require_fits
@@ -61,7 +62,7 @@ def resume(
 def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequence[RunListener]) -> RunResult:
     written = configuration_of(directory)
     config, document = load_document(directory.resolved_config, overrides)
-    if not config.engine.is_resumable():
+    if not (written.engine.is_resumable() and config.engine.is_resumable()):
         raise RunError(
             f"{directory.path} is of several processes that train as one, whose checkpoints may be of "
             f"different steps: it cannot be resumed; train anew with {directory.repeat_command}"
@@ -70,6 +71,8 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequen
     path, checkpoint, _ = found
     notes = found.notes
     meta = _meta(directory)
+    if "retries" in meta:
+        meta["retries"] = _retries(meta, checkpoint)
     if checkpoint is None:
         _require_restartable(directory, written)
         changes = list(differing(resolved(written), resolved(config)))
@@ -128,9 +131,15 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequen
     return Session(directory, experiment, meta, resolved(config), listeners).train(point)
 
 
+def _retries(meta: dict[str, Any], checkpoint: Checkpoint | None) -> list[str]:
+    """Return the notes of the retries that led to the checkpoint; later ones come again."""
+    told = 0 if checkpoint is None else checkpoint.record.get("retries")
+    return retries_of(meta)[: told if isinstance(told, int) and told >= 0 else None]
+
+
 def _require_restartable(directory: RunDirectory, written: Config) -> None:
     """Raise RunError where there is no checkpoint, and training from the start would undo what is there."""
-    if not can_be_resumed(directory, written):
+    if not has_where_to_go_on(directory, written):
         why = "has trained weights and no checkpoints"
         if written.training.checkpoints is None:
             why = "keeps no checkpoints (training.checkpoints is null)"

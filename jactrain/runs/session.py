@@ -185,7 +185,13 @@ class Session:
     def _record(self, recorder: Recorder) -> dict[str, Any]:
         """Return what a checkpoint keeps with the state."""
         facts = comparable_facts(self._meta)
-        return {"lengths": recorder.kept()._asdict(), "config": self._config, "facts": facts}
+        retries = len(retries_of(self._meta))
+        return {
+            "lengths": recorder.kept()._asdict(),
+            "config": self._config,
+            "facts": facts,
+            "retries": retries,
+        }
 
     def _back(self, state: TrainingState, keeper: Keeper, error: DivergedError) -> Point:
         """Return the last end of an epoch that has a whole checkpoint, with a lower learning rate.
@@ -198,7 +204,7 @@ class Session:
         try:
             found = newest_whole(self._directory, steps_per_epoch(self._experiment))
         except CheckpointError as damaged:
-            raise DivergedError(error.what, *error.advice, str(damaged)) from None
+            raise DivergedError(error.what, *error.advice, self._way_past(damaged, keeper)) from None
         found.put_damaged_aside()
         checkpoint = found.checkpoint
         for path in checkpoints_of(self._directory):  # of steps that are not taken now, within an epoch
@@ -224,9 +230,7 @@ class Session:
             f"{error.what}; going back to {where} with learning rates times "
             f"{back.state.rate_factor:.3g} (retry {back.state.retries} of {rule.retries})"
         )
-        notes = _texts(self._meta.get("retries"))
-        if notes[-1:] != [note]:  # it was killed after that, before the next checkpoint
-            self._meta["retries"] = [*notes, note]
+        self._meta["retries"] = [*retries_of(self._meta), note]
         for each in (*found.notes, note):
             for listener in self._listeners:
                 listener.on_note(each)
@@ -239,6 +243,14 @@ class Session:
             return f"its metrics are in {self._directory.path}"
         what = "begin again with" if keeper.newest is None else "go on from its last checkpoint with"
         return f"{what}: {self._directory.resume_command(self._experiment.optimizer.kind)}"
+
+    def _way_past(self, damaged: CheckpointError, keeper: Keeper) -> str:
+        """Return how to go on where all ends of epochs are damaged: from within one, or not at all."""
+        try:
+            newest_whole(self._directory)
+        except CheckpointError:
+            return str(damaged)
+        return self._way_back(keeper)
 
     def _keep_weights(self, state: TrainingState) -> None:
         if np.isfinite(state.kept_parameters).all():
@@ -270,9 +282,10 @@ class Session:
         write_meta(self._directory, self._meta | reached, status, reason)
 
 
-def _texts(value: Any) -> list[str]:
-    """Return a list of texts from `meta.json`, which anybody may have changed."""
-    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+def retries_of(meta: dict[str, Any]) -> list[str]:
+    """Return the notes of retries in `meta.json`, which anybody may have changed."""
+    notes = meta.get("retries")
+    return [each for each in notes if isinstance(each, str)] if isinstance(notes, list) else []
 
 
 def _ending_of(error: BaseException) -> tuple[str, str]:

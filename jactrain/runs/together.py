@@ -20,7 +20,7 @@ from jactrain.training.together import Group, Seat, numbers_of, seated
 # Trains a run to its end, or goes on with one: `partial(run, config)`, `partial(resume, folder)`.
 Job: TypeAlias = Callable[[], RunResult]
 # A job's end: its result, or what it raised.
-Outcome: TypeAlias = RunResult | BaseException
+End: TypeAlias = RunResult | BaseException
 
 # Trainings of one group at most, each a thread; and the bytes of all their examples.
 _MOST = 64
@@ -47,7 +47,7 @@ def groups(configs: Sequence[Config], most: int = _MOST) -> list[list[int]]:
 
 def train_together(
     jobs: Sequence[Job], *, stop: Stop = never, tell_stopping: Callable[[], None] = lambda: None
-) -> list[Outcome]:
+) -> list[End]:
     """Do all jobs, each in a thread of its own; return for each what it returned, or what it raised.
 
     Where an engine can, the steps of all are computed together; a job that is unlike the first trains by
@@ -59,7 +59,7 @@ def train_together(
     not wait for a checkpoint.
     """
     group = Group(len(jobs))
-    outcomes: list[Outcome] = [KeyboardInterrupt() for _ in jobs]
+    ends: list[End] = [KeyboardInterrupt() for _ in jobs]
     seats: list[Seat] = []
     from threadpoolctl import threadpool_limits  # looks through the libraries that are loaded
 
@@ -73,9 +73,9 @@ def train_together(
             asked_from_outside.set(asked)
             with seated(seat):
                 try:
-                    outcomes[number] = jobs[number]()
+                    ends[number] = jobs[number]()
                 except BaseException as error:  # of this job alone
-                    outcomes[number] = error
+                    ends[number] = error
 
         def wait() -> None:
             # Not by `join`, which an interruption leaves with a thread that it takes to be over.
@@ -89,7 +89,12 @@ def train_together(
                     continue
                 seat = Seat(group, number)
                 target = partial(copy_context().run, do, number, seat)
-                threading.Thread(target=target, name=f"training {number}").start()
+                try:
+                    threading.Thread(target=target, name=f"training {number}").start()
+                except RuntimeError as error:  # there are as many threads as there may be
+                    ends[number] = error
+                    group.leave(number)
+                    continue
                 seats.append(seat)
                 # One is built after the other: the interpreter would do no more at once.
                 seat.begun.wait()
@@ -97,7 +102,7 @@ def train_together(
         except KeyboardInterrupt:  # the second signal
             group.end()
             wait()
-    return outcomes
+    return ends
 
 
 def _kind(config: Config) -> str:

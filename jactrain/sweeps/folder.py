@@ -106,7 +106,10 @@ def standing(directory: RunDirectory) -> Standing:
     if status is None:
         return Standing(Status.FAILED, f"{directory.meta} cannot be read")
     if status == "running":
-        return Standing(Status.TRAINED_NOW) if is_held(directory) else Standing(Status.KILLED, WAS_KILLED)
+        held = is_held(directory)
+        if held is None:  # the lock decides, should it be gone on with
+            return Standing(Status.KILLED, "whether a process still trains it cannot be known")
+        return Standing(Status.TRAINED_NOW) if held else Standing(Status.KILLED, WAS_KILLED)
     try:
         return Standing(Status(status), reason)
     except ValueError:

@@ -19,11 +19,11 @@ class Pruner(RunListener):
 
     def __init__(self, trial: Trial) -> None:
         """Open the journal; `trial` is one that is running."""
-        import optuna
-
         self._journal = Path(trial.journal)
         with reachable(self._journal):
             study = opened(trial.journal, trial.study, trial.pruning_after or 0)
+            import optuna  # which is there: the study was opened by it
+
             number = study.get_trials(deepcopy=False)[trial.number]._trial_id
             self._trial: Any = optuna.trial.Trial(study, number)
         self._metric, self._prunes = trial.metric, trial.pruning_after is not None

@@ -45,6 +45,9 @@ class SweepListener:
     def on_stopping(self, told: str) -> None:
         """Hear that the sweep was asked to stop, and what becomes of what is trained; called by a signal."""
 
+    def on_giving_up(self, told: str) -> None:
+        """Hear that the sweep cannot go on, and what becomes of what is trained."""
+
 
 @dataclass(frozen=True, repr=False)
 class SweepResult:
@@ -172,7 +175,7 @@ class _Crew:
         try:
             self._work(stop)
         except UsageError:
-            self._listener.on_note(f"the sweep gives up: {self._workers.stopping}")
+            self._listener.on_giving_up(self._workers.stopping)
             self._workers.stop()
             for future in wait(self._at_work).done:
                 with suppress(UsageError):  # the same once more

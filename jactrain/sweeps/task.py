@@ -177,7 +177,7 @@ def _train_cell(cell: CellTask) -> RunResult:
 def _can_be_gone_on_with(directory: RunDirectory) -> bool:
     try:
         config = configuration_of(RunDirectory.open(directory.path))
-        return config.engine.is_resumable() and can_be_resumed(directory, config)
+        return can_be_resumed(directory, config)
     except UsageError:  # it cannot even be read
         return False
 

@@ -31,7 +31,7 @@ class Checkpoints(Options):
 
 
 class OnDivergence(Options):
-    """Go back to the last checkpoint with a lower learning rate, instead of giving up."""
+    """Go back to the last end of an epoch that has a checkpoint, with a lower learning rate."""
 
     reduce_learning_rate: float = Field(
         0.5, gt=0, lt=1, description="What the learning rate is multiplied by, each time."

@@ -35,3 +35,18 @@ def test_what_failed_is_told_with_its_reason(capsys: pytest.CaptureFixture[str])
         progress.on_start(Path("runs/e"), 2, 0)
         progress.on_outcome(Outcome("a", Status.FAILED, "its \x1b[31mdata"))
     assert "note: a: failed: its \\x1b[31mdata" in capsys.readouterr().err
+
+
+def test_what_ends_because_a_sweep_gives_up_is_not_told_as_interrupted_by_the_user(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with SweepProgress() as progress:
+        progress.on_start(Path("runs/e"), 3, 0)
+        for name in ("a", "b"):
+            progress.on_begin(name)
+        progress.on_giving_up("what is being trained keeps a checkpoint")
+        progress.on_outcome(Outcome("a", Status.INTERRUPTED, "interrupted by the user"))
+    _, note, line = capsys.readouterr().err.splitlines()
+    assert note == "note: the sweep gives up: what is being trained keeps a checkpoint"
+    assert line.startswith("0/3  a  interrupted in ")
+    assert "left" not in line

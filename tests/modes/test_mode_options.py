@@ -72,9 +72,13 @@ def test_a_step_that_moves_no_parameter_is_refused():
 def test_a_step_beyond_the_dtype_is_refused():
     mode = modes.resolve({"spsa": {"step": 1e90}})
     assert mode.prepare(OBJECTIVE, 5, np.float64).examples == 5
-    with pytest.raises(OptionError, match=r"a step of 1e\+90 is beyond float32; take a smaller one") as error:
+    with pytest.raises(OptionError, match=r"a step of 1e\+90 for 5 examples is beyond float32") as error:
         mode.prepare(OBJECTIVE, 5, np.float32)
     assert error.value.option == "step"
+    mode = modes.resolve({"spsa": {"step": 1e37}})  # whose differences are divided by 2 · 1e37 · 5
+    assert mode.prepare(OBJECTIVE, 5, np.float32).examples == 5
+    with pytest.raises(OptionError, match=r"a step of 1e\+37 for 20 examples is beyond float32"):
+        mode.prepare(OBJECTIVE, 20, np.float32)
 
 
 def test_more_orthogonal_directions_than_parameters_are_refused():

@@ -193,14 +193,31 @@ def test_a_divergence_goes_back_to_the_last_end_of_an_epoch_that_has_a_checkpoin
     assert [line["epoch"] for line in lines] == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_finished_training_is_not_lost_to_a_divergence_after_it(tmp_path):
+@pytest.mark.parametrize("every", [1, 10])
+def test_a_finished_training_is_not_lost_to_a_divergence_after_it(every, tmp_path):
     """Nor an end of an epoch that was due when checkpoints were kept more often."""
     path = tmp_path / "a.yaml"
     path.write_text(DIVERGING)
-    often = "training.checkpoints={every: 10, share: 1, keep: 1}"
+    often = f"training.checkpoints={{every: {every}, share: 1, keep: 1}}"
     first = run(load_config(path, [*LATE, often, "training.epochs=2"]), tmp_path / "runs")
-    resume(first.folder, ["training.epochs=6"])
+    resume(first.folder, ["training.epochs=6", "training.checkpoints.every=10"])
     assert "going back to the end of epoch 2 with" in meta(first.folder)["retries"][0]
+
+
+def test_a_divergence_at_the_end_of_an_epoch_that_was_interrupted_there_goes_back_before_it(tmp_path):
+    """The epoch's losses overflow, though parameters and gradients did not: its end is none to go back to."""
+    path = tmp_path / "a.yaml"
+    path.write_text(DIVERGING)
+    more = [*LATE, "training.batch_size=64", "training.epochs=45"]
+    undisturbed = run(load_config(path, more), tmp_path / "whole")
+    (told,) = meta(undisturbed.folder)["retries"]
+    epoch = int(re.search(r"of epoch (\d+): ", told)[1])
+    with pytest.raises(KeyboardInterrupt):
+        run(load_config(path, more), tmp_path / "runs", listeners=[Signal(epoch - 1)])
+    folder = only_run(tmp_path / "runs")
+    resume(folder)
+    assert meta(folder)["retries"] == [told]
+    assert bits(folder) == bits(undisturbed.folder)
 
 
 @pytest.mark.parametrize("before", ["null", "{patience: 50}"])
@@ -233,25 +250,52 @@ def test_a_divergence_before_the_first_checkpoint_says_how_to_begin_again(config
     assert code == 0, err
 
 
-def test_a_retry_that_was_cut_off_is_noted_once(begun, jactrain, monkeypatch):
+@pytest.mark.parametrize(("retries", "factor"), [(1, 1e-39), (2, 1e-20), (4, 1e-10)])
+def test_a_retry_that_was_cut_off_is_noted_once(retries, factor, begun, jactrain, monkeypatch):
     folder = begun(
         "runs", "optimizer={sgd: {learning_rate: 0.1}}", "network=[linear: {units: 8}, relu, linear]"
     )
-    rule = "training.on_divergence={reduce_learning_rate: 1e-39, retries: 1}"
+    rule = f"training.on_divergence={{reduce_learning_rate: {factor}, retries: {retries}}}"
     train = session.train
     times = []
 
     def cut_off(*arguments):
         times.append(0)
-        if len(times) == 2:
+        if len(times) == retries + 1:
             raise KeyboardInterrupt
         return train(*arguments)
 
     monkeypatch.setattr(session, "train", cut_off)
     changes = ["optimizer.sgd.learning_rate=3e38", "training.epochs=6", rule]
     assert jactrain("resume", folder, *sets(changes))[0] == 130
+    before = meta(folder)["retries"]
+    assert len(before) == retries
     assert jactrain("resume", folder)[0] == 0
-    assert len(meta(folder)["retries"]) == 1
+    assert meta(folder)["retries"] == before
+
+
+def test_where_every_epoch_s_end_is_damaged_a_divergence_tells_how_to_go_on_within_one(tmp_path, jactrain):
+    path = tmp_path / "a.yaml"
+    path.write_text(DIVERGING)
+    with pytest.raises(KeyboardInterrupt):
+        run(load_config(path, LATE), tmp_path / "runs", listeners=[Signal(9)])
+    folder = only_run(tmp_path / "runs")
+    within, end = checkpoints(folder)[::-1]
+    assert (within.name, end.name) == ("step-0000000010.npz", "step-0000000008.npz")
+    halve(end)
+    code, _, err = jactrain("resume", folder, "--set", "training.checkpoints.every=9")
+    assert code == 3
+    assert f"; go on from its last checkpoint with: jactrain resume {folder} --set" in err
+    code, _, err = jactrain("resume", folder, "--set", "optimizer.sgd.learning_rate=0.1")
+    assert code == 0, err
+    assert "from epoch 1, step 10 on" in err
+
+
+def test_a_divergence_of_a_run_without_checkpoints_tells_where_its_metrics_are(config, jactrain, tmp_path):
+    none = "training.checkpoints=null"
+    code, _, err = jactrain("run", config, "--runs", tmp_path / "runs", *sets([HIGH, none]))
+    assert code == 3
+    assert f"; its metrics are in {only_run(tmp_path / 'runs')}\n" in err
 
 
 def test_a_comparison_at_the_step_gone_back_to_is_told_once(tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ from filelock import FileLock
 from run_folders import bits, checkpoints, everything, halve, meta, only_run, resolved, sets
 
 from jactrain.errors import CheckpointError
-from jactrain.runs import data_record
+from jactrain.runs import data_record, model
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.lock import is_held, locked
 from jactrain.training.checkpoint import load
@@ -28,17 +28,17 @@ PROGRAM = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     "from jactrain.cli import main; main()"
 )
-# Sleeps from the fourth comparison of modes on, so that a signal finds the training within an epoch.
+# Sleeps from the fifth comparison of modes on, so that a signal finds the training within an epoch.
 SLOW = (
     "import time, jactrain.runs.recorder as recorder; agreement = recorder.Recorder.agreement; calls = []\n"
     "def slow(self, *arguments):\n"
-    "    agreement(self, *arguments); calls.append(1); time.sleep(SECONDS if len(calls) > 3 else 0)\n"
+    "    agreement(self, *arguments); calls.append(1); time.sleep(SECONDS if len(calls) > 4 else 0)\n"
     "recorder.Recorder.agreement = slow\n"
 )
 
 
 def started(config, runs, seconds):
-    """Start a run in a process of its own; return it when it has compared modes for the fourth time."""
+    """Start a run in a process of its own; return it when it has compared modes for the fifth time."""
     program = SLOW.replace("SECONDS", str(seconds)) + PROGRAM
     arguments = ["run", str(config), "--runs", str(runs)]
     child = subprocess.Popen(
@@ -51,7 +51,7 @@ def started(config, runs, seconds):
     while child.poll() is None:
         folder = only_run(runs)
         lines = folder / "agreement.jsonl" if folder else None
-        if lines is not None and lines.is_file() and lines.read_bytes().count(b"\n") >= 4:
+        if lines is not None and lines.is_file() and lines.read_bytes().count(b"\n") >= 5:
             return child, folder
     raise AssertionError(child.communicate())
 
@@ -464,6 +464,15 @@ def test_weights_of_a_run_that_is_being_trained_are_told_without_advice(begun, j
         0,
         "note: the weights are of epoch 4, kept at step 20; the training goes on at this moment\n",
     )
+
+
+def test_weights_of_a_run_that_nobody_can_ask_after_are_told_so(begun, jactrain, monkeypatch):
+    folder = begun()
+    (folder / "meta.json").write_text(json.dumps(meta(folder) | {"status": "running"}))
+    monkeypatch.setattr(model, "is_held", lambda directory: None)
+    code, _, err = jactrain("evaluate", folder)
+    assert code == 0
+    assert err.endswith("the training goes on at this moment, or was killed\n")
 
 
 def test_inputs_near_the_largest_numbers_are_trained_on_and_known_again(config, jactrain, tmp_path):

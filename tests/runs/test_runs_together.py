@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from jactrain.runs import together
 from jactrain.runs.resume import resume
 from jactrain.runs.run import run
 from jactrain.runs.session import RunResult
-from jactrain.runs.together import Outcome, groups, train_together
+from jactrain.runs.together import End, groups, train_together
 
 TEXT = """\
 name: squares
@@ -54,7 +55,7 @@ def changed(config: Config, **changes: Any) -> Config:
     return Config.model_validate(plain, context={"folder": Path()})
 
 
-def result(outcome: Outcome) -> RunResult:
+def result(outcome: End) -> RunResult:
     assert isinstance(outcome, RunResult), outcome
     return outcome
 
@@ -156,6 +157,23 @@ def test_some_fail_and_the_others_do_not_mind(config: Config, tmp_path: Path) ->
         np.testing.assert_allclose(result(outcome).parameters, alone.parameters, rtol=0, atol=1e-12)
     statuses = sorted(meta(folder)["status"] for folder in runs.iterdir() if folder.is_dir())
     assert statuses == ["diverged", "finished", "finished"]
+
+
+def test_what_finds_no_thread_fails_and_the_others_do_not_wait_for_it(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def started(thread: threading.Thread) -> None:
+        if thread.name == "training 1":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", started)
+    jobs = [partial(run, changed(config, seed=seed), tmp_path / "runs") for seed in range(3)]
+    first, second, third = train_together(jobs)
+    assert str(second) == "can't start new thread"
+    assert result(first).steps == result(third).steps
 
 
 def test_one_goes_back_after_a_divergence(config: Config, tmp_path: Path) -> None:

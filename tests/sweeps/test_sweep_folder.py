@@ -27,6 +27,7 @@ from small_sweeps import (
 from jactrain.errors import BusyError, OtherVersionError, RunError, UsageError
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.lock import locked
+from jactrain.sweeps import folder as sweeps_folder
 from jactrain.sweeps.folder import Status, set_aside, standing
 from jactrain.sweeps.manner import Manner
 from jactrain.sweeps.reading import read_sweep
@@ -61,6 +62,12 @@ def test_running_means_killed_unless_somebody_holds_the_lock(tmp_path: Path) -> 
     with locked(run):
         assert standing(run).status is Status.TRAINED_NOW
     assert standing(run).status is Status.KILLED
+
+
+def test_where_the_lock_cannot_be_asked_that_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeps_folder, "is_held", lambda directory: None)
+    found = standing(with_status(tmp_path / "run", status="running"))
+    assert found == (Status.KILLED, "whether a process still trains it cannot be known")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import suppress
 from typing import Any
 
@@ -40,7 +40,7 @@ def require_traceable(
     except UnsupportedError:
         raise
     except Exception as error:  # a rule from elsewhere may do anything
-        trouble = _untraceable_rule(mode, objective, _zeros(objective, examples, dtype), dtype)
+        trouble = _untraceable_rule(mode.uses, objective, _zeros(objective, examples, dtype), dtype)
         trouble = trouble or _untraceable_update(optimizer, objective.network.size, dtype)
         trouble = trouble or f"mode {mode.label}: {first_line(error)}"
         raise UnsupportedError(
@@ -52,16 +52,16 @@ def require_traceable(
 def _is_traced_shortened(mode: Mode, objective: Objective, examples: int, dtype: np.dtype[Any]) -> bool:
     """Tell whether the same rules in the same mode are traced where nothing is repeated, which is sooner.
 
-    Not known of a mode that draws, for how much depends on the number of parameters, nor of one that goes
-    both ways, for which way depends on what all layers cost.
+    Not known of a mode that draws, for how much depends on the number of parameters, nor where some rule is
+    not traced, for which rules a mode takes may depend on what all layers cost.
     """
-    if {Product.JVP, Product.VJP} <= mode.uses:
-        return False
     short = _shortened(objective)
     if len(short.links) == len(objective.links):
         return False
     with suppress(Exception):  # it may be of the shorter network alone
-        return not TracedGradient(mode, short, _zeros(short, examples, dtype), dtype).requests
+        sample = _zeros(short, examples, dtype)
+        draws = TracedGradient(mode, short, sample, dtype).requests
+        return not draws and _untraceable_rule(frozenset(Product), short, sample, dtype) is None
     return False
 
 
@@ -86,14 +86,16 @@ def _zeros(objective: Objective, examples: int, dtype: np.dtype[Any]) -> Sample:
     return sample_of(Batch(x, np.zeros((examples, *network.output_shape), dtype), noise))
 
 
-def _untraceable_rule(mode: Mode, objective: Objective, sample: Sample, dtype: np.dtype[Any]) -> str | None:
-    """Return the first rule that `mode` uses and JAX cannot trace, with the trouble; None if all can be."""
+def _untraceable_rule(
+    products: Set[Product], objective: Objective, sample: Sample, dtype: np.dtype[Any]
+) -> str | None:
+    """Return the first rule of `products` that JAX cannot trace, with the trouble; None if all can be."""
     network = objective.network
     own = network.own_parameters(np.zeros(network.size, dtype))
     x: Any = jax.ShapeDtypeStruct((1, *sample.x.shape), dtype)
     noise = network.own_noise(noise_tree(sample.paths, sample.noise))
     for link, params, drawn in zip(network.links, own, noise, strict=True):
-        used = (mode.uses & link.products) - {Product.FORWARD}
+        used = (products & link.products) - {Product.FORWARD}
         if not link.layout.size:
             used -= {Product.PARAMETER_JVP, Product.PARAMETER_VJP}  # allowed for, and not there
         for product in [Product.FORWARD, *sorted(used)]:

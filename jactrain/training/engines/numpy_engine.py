@@ -102,7 +102,7 @@ class NumpyExecution(Execution):
                 step.update(rate_at(state.step / steps, settings.epochs) * state.rate_factor)
                 state.step += 1
                 state.multiply_adds += step.work.multiply_adds
-                if stop():
+                if stop() and state.step % steps:  # after its last step the epoch is evaluated first
                     break
         finally:
             # However it ends: the state is the point that its step says.
