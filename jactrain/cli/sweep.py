@@ -254,8 +254,8 @@ def _show(result: SweepResult) -> None:
     if counts[Status.DIVERGED] or counts[Status.FAILED]:
         echo_notes(
             [
-                f"to train anew what diverged or failed: {again} --retry; with other settings: change the "
-                "file, and say --update"
+                f"to train anew what diverged or failed, the same way: {again} --retry; with other settings: "
+                "change the file, and say --update"
             ]
         )
     if result.interrupted or any(counts[status] for status in Status if status.is_to_do):

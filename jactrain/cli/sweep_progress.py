@@ -126,7 +126,7 @@ class SweepProgress(SweepListener):
         lines = [
             Text(
                 f"{self._done:,} of {self._cells:,} cells done"
-                + (f" ({told})" if told else "")
+                + (f" ({told} this time)" if told else "")
                 + f", {len(self._running)} running{self._time_left()}"
             )
         ]

@@ -39,6 +39,13 @@ def example_counts(experiment: Experiment) -> dict[str, int]:
     return {name: len(part.x) for name, part in parts.items() if part is not None}
 
 
+def told_counts(examples: Any) -> str:
+    """Return in words how many examples a record says there are, in each part."""
+    if not isinstance(examples, dict):  # somebody else wrote it
+        return "no"
+    return ", ".join(f"{count} {name}" for name, count in examples.items())
+
+
 def are_the_same_data(before: Any, now: dict[str, Any]) -> bool:
     """Tell whether two records are of the same examples in the same order, up to their last digits."""
     try:

@@ -72,6 +72,8 @@ class RunDirectory:
                 what = f"it has no {run.resolved_config.name}"
                 if (path / EXPERIMENT_FILE).is_file():
                     what = "it is a sweep's, each of whose cells has one; sweep and report take it as a whole"
+                elif newest := max(path.glob(f"[!.]*/{run.resolved_config.name}"), default=None):
+                    what += f"; the newest run in it is {newest.parent}"
                 raise RunError(f"{path} is no run's folder: {what}")
         return run
 

@@ -13,7 +13,7 @@ from jactrain.data.base import Classification, Task
 from jactrain.data.preparation import Scaling
 from jactrain.errors import DataError, RunError
 from jactrain.runs.configuration import configuration_of
-from jactrain.runs.data_record import are_the_same_data, data_record
+from jactrain.runs.data_record import are_the_same_data, data_record, told_counts
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.model import Model, age_of_weights
 from jactrain.training.experiment import Experiment, Part
@@ -119,13 +119,9 @@ def _notes(run: RunDirectory, experiment: Experiment) -> list[str]:
         return []
     if then != now["examples"]:
         return [
-            f"the data changed since the training: examples were {_counts(then)} and are "
-            f"{_counts(now['examples'])}, so that validation may hold examples that were trained on"
+            f"the data changed since the training: examples were {told_counts(then)} and are "
+            f"{told_counts(now['examples'])}, so that validation may hold examples that were trained on"
         ]
     if not are_the_same_data(meta, now):
-        return ["the data changed since the training: there are as many examples, with other values"]
+        return ["the data, or their settings, changed since the training: as many examples, other values"]
     return []
-
-
-def _counts(examples: Any) -> str:
-    return ", ".join(f"{count} {name}" for name, count in examples.items())

@@ -59,10 +59,9 @@ class Model:
             has_weights = run.weights.is_file()
         config = configuration_of(run)
         if not has_weights:
-            raise RunError(
-                f"{run.path} has no {run.weights.name}: this run was not trained to an end"
-                f"{_way_on(run, config)}"
-            )
+            ended = ENDINGS.get(str(run.read_meta().get("status")))
+            why = f"{ended} before it wrote any" if ended else "was not trained to an end"
+            raise RunError(f"{run.path} has no {run.weights.name}: this run {why}{_way_on(run, config)}")
         facts = read_facts(run.weights)
         layers = settle_units(config.network, config.loss.outputs_for(facts.task))
         network = Network(layers, facts.input_shape)

@@ -19,7 +19,7 @@ from jactrain.errors import CheckpointError, RunError
 from jactrain.files import reachable, require_unicode, write_text
 from jactrain.runs.checkpoints import has_where_to_go_on, newest_whole
 from jactrain.runs.configuration import configuration_of
-from jactrain.runs.data_record import are_the_same_data, data_record
+from jactrain.runs.data_record import are_the_same_data, data_record, told_counts
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.lock import locked
 from jactrain.runs.provenance import provenance
@@ -97,7 +97,7 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], listeners: Sequen
         notes += _differences(directory, checkpoint, facts, changes)
         lengths, missing = _lengths(directory, path, checkpoint)
         notes += missing
-        point = Point.of(checkpoint, lengths, experiment)
+        point = Point.of(checkpoint, lengths, experiment, facts)
         if any(_overlap(change.key, "optimizer") for change in changes):  # by someone who knows better
             point.state.rate_factor, point.state.retries = 1.0, 0
     if point.state.epoch > config.training.epochs:
@@ -211,14 +211,15 @@ def _require_said(
     said = [override.partition("=")[0].strip() for override in overrides]
     earlier = [each["set"] for each in meta.get("resumed", [])]
     for change in changes:
-        if any(_overlap(change.key, fixed) for fixed in _FIXED):
+        setting = shlex.quote(f"{change.key}={_as_yaml(change.new)}")
+        # Another kind of optimizer: with the same one, its options differ and not the whole.
+        if change.key == "optimizer" or any(_overlap(change.key, fixed) for fixed in _FIXED):
             raise RunError(
                 f"{change}: a training that has begun cannot change it; start a new run with "
-                f"{directory.repeat_command}"
+                f"{directory.repeat_command} --set {setting}"
             )
         known = any(change.key in each and each[change.key] == change.new for each in earlier)
         if not known and not any(_overlap(change.key, each) for each in said):
-            setting = shlex.quote(f"{change.key}={_as_yaml(change.new)}")
             raise RunError(
                 f"{directory.resolved_config}: {change}; put it back, or say that it is to change with "
                 f"--set {setting}"
@@ -258,8 +259,8 @@ def _differences(
     anew = f"start a new run with {directory.repeat_command}"
     if before.get("examples") != after["examples"]:
         raise RunError(
-            f"{directory.path} was begun with {_as_yaml(before.get('examples'))} examples and there are "
-            f"{_as_yaml(after['examples'])}: a training that has begun cannot change that; {anew}"
+            f"{directory.path} was begun with {told_counts(before.get('examples'))} examples and there are "
+            f"{told_counts(after['examples'])}: a training that has begun cannot change that; {anew}"
         )
     if before.get("data") != after["data"]:
         same = are_the_same_data(before, after)

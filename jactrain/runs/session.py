@@ -18,6 +18,7 @@ from jactrain.arrays import Array
 from jactrain.errors import CheckpointError, DivergedError, FileAccessError, PrunedError, UsageError
 from jactrain.files import as_json, reachable, write_text
 from jactrain.runs.checkpoints import Keeper, checkpoints_of, newest_whole
+from jactrain.runs.data_record import are_the_same_data
 from jactrain.runs.directory import RunDirectory
 from jactrain.runs.interruption import Interruption
 from jactrain.runs.model import Model
@@ -106,10 +107,17 @@ class Point(NamedTuple):
     lengths: Lengths
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, lengths: Lengths, experiment: Experiment) -> Point:
-        """Return where `experiment` goes on from a checkpoint, whose configuration may have been another."""
+    def of(
+        cls, checkpoint: Checkpoint, lengths: Lengths, experiment: Experiment, facts: dict[str, Any]
+    ) -> Point:
+        """Return where `experiment`, of which `facts` tell, goes on from a checkpoint of before a change.
+
+        The best parameters of before are none where early stopping was switched on or off, nor with other
+        data, of which losses were others and may have been scaled in another way.
+        """
         before = checkpoint.record["config"]["training"].get("early_stopping")
-        if (before is None) != (experiment.settings.early_stopping is None):  # switched on or off since
+        is_switched = (before is None) != (experiment.settings.early_stopping is None)
+        if is_switched or not are_the_same_data(checkpoint.record.get("facts"), facts):
             checkpoint.state.forget_best()
         return cls(checkpoint.state, lengths)
 
@@ -199,7 +207,10 @@ class Session:
         Raises the error where that is not to be tried, with the way back by hand.
         """
         rule = self._experiment.settings.on_divergence
-        if rule is None or state.retries >= rule.retries:
+        if rule is None:
+            advice = "training.on_divergence={} goes back with lower ones by itself"
+            raise DivergedError(error.what, *error.advice, advice, self._way_back(keeper)) from None
+        if state.retries >= rule.retries:
             raise DivergedError(error.what, *error.advice, self._way_back(keeper)) from None
         try:
             found = newest_whole(self._directory, steps_per_epoch(self._experiment))
@@ -215,7 +226,7 @@ class Session:
         if checkpoint is None:
             back = Point(TrainingState.start(self._experiment), Lengths())
         else:
-            back = Point.of(checkpoint, Lengths(**checkpoint.record["lengths"]), self._experiment)
+            back = Point.of(checkpoint, Lengths(**checkpoint.record["lengths"]), self._experiment, self._meta)
         self._agreement, self._agreement_step = {}, None  # of steps that are not taken now
         self._disagreements = {
             mode: before

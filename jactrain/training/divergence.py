@@ -84,7 +84,8 @@ def require_finite_optimizer(state: TrainingState) -> None:
 
 
 def _diverged(state: TrainingState, what: str) -> DivergedError:
+    steps = f"{state.step} step{'' if state.step == 1 else 's'}"
     return DivergedError(
-        f"training diverged at step {state.step} of epoch {state.epoch + 1}: {what}",
+        f"training diverged in epoch {state.epoch + 1}, after {steps} in all: {what}",
         "lower the learning rate, set the optimizer's clip_norm, or scale the data (scale, scale_targets)",
     )

@@ -52,8 +52,8 @@ def test_the_best_weights_are_named_where_the_last_epoch_was_reached_too(
 @pytest.mark.parametrize(
     ("batch_size", "said"),
     [
-        (16, "step 1 of epoch 1: the loss is inf (all outputs are finite)"),
-        (96, "step 1 of epoch 1: the train loss is inf"),
+        (16, "epoch 1, after 1 step in all: the loss is inf (all outputs are finite)"),
+        (96, "epoch 1, after 1 step in all: the train loss is inf"),
     ],
     ids=["at the next gradient", "at the end of the epoch"],
 )
@@ -63,7 +63,7 @@ def test_a_run_that_diverges_says_so_and_keeps_no_weights(
     changes = ["optimizer.adam.learning_rate=1e200", f"training.batch_size={batch_size}", "training.epochs=1"]
     done = jactrain("run", CONFIGS / "csv.yaml", *(x for change in changes for x in ("--set", change)))
     assert done.code == 3
-    assert f"error: training diverged at {said}; lower the learning rate, set the optimizer's " in done.err
+    assert f"error: training diverged in {said}; lower the learning rate, set the optimizer's " in done.err
     assert "Warning" not in done.err
     (run,) = (folder / "runs").iterdir()
     meta = json.loads((run / "meta.json").read_text())
@@ -73,7 +73,7 @@ def test_a_run_that_diverges_says_so_and_keeps_no_weights(
     assert not (run / "weights.npz").exists()
     done = jactrain("evaluate", run)
     assert done.code == 2
-    assert "has no weights.npz: this run was not trained to an end" in done.err
+    assert "has no weights.npz: this run diverged before it wrote any" in done.err
     assert f"; go on with it: jactrain resume {run} --set optimizer.adam.learning_rate=…" in done.err
 
 

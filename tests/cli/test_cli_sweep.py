@@ -64,9 +64,9 @@ def test_what_diverged_is_told_with_its_reason_and_the_way_on(
     done = jactrain("sweep", "two-words.yaml", "--runs", "my runs")
     assert done.code == 1
     assert "2 cells: 2 diverged" in done.out
-    assert "training diverged at step" in done.out
+    assert "training diverged in epoch" in done.out
     again = "jactrain sweep two-words.yaml --runs 'my runs'"
-    assert f"note: to train anew what diverged or failed: {again} --retry" in done.err
+    assert f"note: to train anew what diverged or failed, the same way: {again} --retry" in done.err
     assert json.loads(Path("my runs/two-words/cells.json").read_text())["command"] == again
 
 

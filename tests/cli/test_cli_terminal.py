@@ -37,7 +37,7 @@ def test_a_sweep_shows_a_table(jactrain: Callable, toy: Callable, folder: Path) 
     (folder / "e.yaml").write_text(f"base: {toy()}\nseeds: 2\n")
     done = jactrain("sweep", "e.yaml")
     assert done.code == 0
-    assert "2 of 2 cells done (2 finished), 0 running" in done.err
+    assert "2 of 2 cells done (2 finished this time), 0 running" in done.err
 
 
 def test_that_a_training_stops_stays_on_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,7 +66,7 @@ def test_that_a_sweep_stops_stays_on_the_screen(capsys: pytest.CaptureFixture[st
         progress.on_outcome(Outcome("b", Status.NOT_BEGUN))
         progress.on_note("something")
     shown = capsys.readouterr().err
-    assert "1 of 3 cells done (1 interrupted), 0 running" in shown
+    assert "1 of 3 cells done (1 interrupted this time), 0 running" in shown
     assert "stopping: what is being trained keeps a checkpoint; Ctrl-C again to stop at once" in shown
     assert "note: something" in shown
 

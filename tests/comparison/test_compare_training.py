@@ -151,7 +151,7 @@ def test_a_diverging_mode_keeps_what_it_had_and_the_others_finish(small) -> None
     found = compare_training(config, chosen("reverse", "spsa"), [0], 60)
     for each in found["modes"]:
         assert each["status"] == "diverged"
-        assert each["reason"].startswith("seed 0: training diverged at step ")
+        assert each["reason"].startswith("seed 0: training diverged in epoch ")
         (run,) = each["runs"]
         assert (run["status"], run["step"], len(run["train_loss"])) == ("diverged", [0], 1)
         assert each["final"] == {"train_loss": None, "validation_loss": None, "metric": None}

@@ -96,7 +96,7 @@ def test_a_divergence_goes_back_past_a_damaged_checkpoint(begun, jactrain, monke
     monkeypatch.setattr(session, "train", damaging(checkpoints(other)))
     code, _, err = jactrain("resume", other, *more)
     assert code == 3, err
-    assert "training diverged at" in err
+    assert "training diverged in" in err
     assert "no older checkpoint is whole: train anew with jactrain run" in err
     assert meta(other)["status"] == "diverged"
 
@@ -211,7 +211,7 @@ def test_a_divergence_at_the_end_of_an_epoch_that_was_interrupted_there_goes_bac
     more = [*LATE, "training.batch_size=64", "training.epochs=45"]
     undisturbed = run(load_config(path, more), tmp_path / "whole")
     (told,) = meta(undisturbed.folder)["retries"]
-    epoch = int(re.search(r"of epoch (\d+): ", told)[1])
+    epoch = int(re.search(r"in epoch (\d+), ", told)[1])
     with pytest.raises(KeyboardInterrupt):
         run(load_config(path, more), tmp_path / "runs", listeners=[Signal(epoch - 1)])
     folder = only_run(tmp_path / "runs")

@@ -444,6 +444,31 @@ def test_where_the_current_folder_cannot_be_written_runs_go_elsewhere(
     assert jactrain("resume", only_run(runs))[0] == 0
 
 
+def test_the_best_weights_of_other_data_are_not_kept(begun, jactrain):
+    """They belong to another scale of the inputs."""
+    rule = "training.early_stopping={patience: 50}"
+    folder = begun("runs", rule)
+    changes = ["data.scale=minmax", "training.epochs=8", "optimizer.adam.learning_rate=1e-9"]
+    code, _, err = jactrain("resume", folder, *sets(changes))
+    assert code == 0, err
+    assert meta(folder)["kept_epoch"] > 4
+    shown = json.loads(jactrain("evaluate", folder, "--json")[1])
+    last = json.loads((folder / "metrics.jsonl").read_text().splitlines()[meta(folder)["kept_epoch"] - 1])
+    assert shown["train"]["loss"] == last["train_loss"]
+
+
+def test_another_kind_of_optimizer_is_refused_with_what_trains_with_it(begun, jactrain):
+    folder = begun()
+    change = "optimizer={sgd: {learning_rate: 0.1}}"
+    code, _, err = jactrain("resume", folder, "--set", change, "--set", "training.epochs=6")
+    assert code == 2
+    assert "a training that has begun cannot change it; start a new run with jactrain run" in err
+    command = shlex.split(re.search(r"start a new run with jactrain (.*)", err)[1])
+    code, out, err = jactrain(*command, "--runs", folder.parent)
+    assert code == 0, err
+    assert list(resolved(Path(out.splitlines()[-1]))["optimizer"]) == ["sgd"]
+
+
 def test_settings_that_nothing_would_be_trained_with_are_refused_and_not_recorded(begun, jactrain):
     folder = begun()
     before = bits(folder), meta(folder), resolved(folder)

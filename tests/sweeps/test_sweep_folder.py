@@ -135,7 +135,7 @@ def test_a_diverged_cell_is_repeated_only_if_asked_to(tmp_path: Path) -> None:
     assert statuses(first) == {"learning_rate-0.1-seed-0": "finished", name: "diverged"}
     assert not first.is_complete
     (row,) = [row for row in first.rows if row["status"] == "diverged"]
-    assert "training diverged at step 1 of epoch 1: the loss is inf" in row["reason"]
+    assert "training diverged in epoch 1, after 1 step in all: the loss is inf" in row["reason"]
     assert trained(path).outcomes == []
     good = contents(runs / "learning_rate-0.1-seed-0")
     again = trained(path, manner=RETRY)

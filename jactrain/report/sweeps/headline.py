@@ -204,7 +204,8 @@ def _unranked(ranking: Ranking) -> str:
         and ranking.is_better(figure.mean, best.mean)
     ]
     count = len(ranking.others)
-    why = f" {ranking.why}" if ranking.why else " that have a finished repeat"
+    have = "has" if len(ranking.ranked) == 1 else "have"
+    why = f" {ranking.why}" if ranking.why else f" that {have} a finished repeat"
     kept = f"{_are(len(ranking.ranked))} the {counted(len(ranking.ranked), 'setting')}"
     words = f"Ranked {kept}{why}; {count:,} {_are(count)} left out."
     if better:
