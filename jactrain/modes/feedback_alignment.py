@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field, NonNegativeInt
 
-from jactrain.arrays import Array, Shape, Tree, map_tree
+from jactrain.arrays import Array, Shape, Tree, leaves, map_tree, size_of
 from jactrain.layers.base import Product
 from jactrain.modes.base import Decision, Exactness, GradientResult, Mode, modes
 from jactrain.modes.foreseen import Noting
@@ -22,6 +22,8 @@ from jactrain.modes.memory import (
 )
 from jactrain.network import Link
 from jactrain.objective import Batch, Linearization, Objective
+
+_DRAWN = np.dtype(np.float64)  # whatever the dtype of the network
 
 
 class Feedback(Mode):
@@ -56,7 +58,7 @@ class Feedback(Mode):
         """Return cotangents `(1, N, *out)` at the outputs of all links with parameters, by position."""
 
     def decide(self, objective: Objective, examples: int, dtype: np.dtype[Any]) -> Decision:
-        """Predict `F`, the pulls, and `Σ w`; what is fixed is drawn with the first gradient."""
+        """Predict `F`, the pulls, and `Σ w`; what is fixed is drawn with the first gradient, before it."""
         network = objective.network
         parametric = [link for link in network.links if link.layout.size]
         per_example = objective.forward_cost + objective.loss_cost.vjp + self.cost(objective)
@@ -66,7 +68,12 @@ class Feedback(Mode):
         entries += max(
             pulled_entries(network.links[network.first_parametric :]), evaluated_entries(objective)
         )
-        peak = (entries * examples + 2 * network.size) * dtype.itemsize
+        shapes = self.feedback_shapes(objective)
+        fixed = [[size_of(shape) for _, shape in leaves(tree)] for tree in shapes.values()]
+        # Drawn one link after another, and an array of it once more while it is scaled.
+        drawing = max((sum(sizes) + max(sizes) for sizes in fixed), default=0) * _DRAWN.itemsize
+        peak = sum(map(sum, fixed)) * dtype.itemsize
+        peak += max((entries * examples + 2 * network.size) * dtype.itemsize, drawing)
         require_within(self.memory, peak, "raise it, or take smaller batches")
         return Decision(
             multiply_adds=per_example * examples,
@@ -83,12 +90,12 @@ class Feedback(Mode):
         rng: np.random.Generator,
     ) -> GradientResult:
         """Return the value and the direction that stands for the gradient."""
-        point = objective.linearize(parameters, batch)
         if isinstance(rng, Noting):  # nothing is computed yet
             like = partial(objective.xp.zeros, dtype=parameters.dtype)
             feedback = {at: map_tree(like, shapes) for at, shapes in self.feedback_shapes(objective).items()}
         else:
             feedback = decision.details()
+        point = objective.linearize(parameters, batch)
         bars = {
             objective.links[position].name: point.parameter_vjp(position, y_bar)
             for position, y_bar in self.cotangents(objective, point, feedback).items()

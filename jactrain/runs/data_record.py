@@ -11,9 +11,11 @@ import numpy as np
 from jactrain.arrays import Array, ranges
 from jactrain.training.experiment import Experiment
 
-# How far sums may be apart, by the norm of what is summed. Rows of float32 are summed to 1e-6; one other
-# label among a million is 1e-3.
+# How far sums may be apart. Columns of float32 are summed to 1e-6 of their norm; one other label among a
+# million is 1e-3.
 _NEAR = 1e-5
+# Below this part of the largest column's norm, a column is nothing but rounding, as scaled constants are.
+_LEAST, _TINY = 1e-9, 1e-300
 _PORTION = 4096  # examples whose copy in float64 is summed at once
 
 
@@ -50,10 +52,9 @@ def are_the_same_data(before: Any, now: dict[str, Any]) -> bool:
     """Tell whether two records are of the same examples in the same order, up to their last digits."""
     try:
         return before["data"] == now["data"] or all(
-            math.isclose(one, other, rel_tol=0, abs_tol=_NEAR * max(one_norm, other_norm))
-            for (one, one_norm), (other, other_norm) in zip(
-                before["data_sums"], now["data_sums"], strict=True
-            )
+            math.isclose(one, other, rel_tol=0, abs_tol=_NEAR)
+            for pair in zip(before["data_sums"], now["data_sums"], strict=True)
+            for one, other in zip(*pair, strict=True)
         )
     except (KeyError, TypeError, ValueError):  # somebody else wrote it
         return False
@@ -65,14 +66,21 @@ def _arrays(experiment: Experiment) -> list[Array]:
 
 
 def _sums(array: Array) -> tuple[float, float] | None:
-    """Return the sum of all entries, each with another weight, and their norm; None where they overflow."""
+    """Return two sums over the columns, each with another weight; None where they overflow.
+
+    Of each column: the sum of its entries, each with another weight, by its norm; and how large that is. So
+    one of large numbers hides no other.
+    """
     rows = array.reshape(len(array), -1)
-    of_examples, of_features = np.cos(np.arange(len(rows))), np.cos(0.7 * np.arange(rows.shape[1]))
-    whole = square = 0.0
+    of_examples, of_columns = np.cos(np.arange(len(rows))), np.cos(0.7 * np.arange(rows.shape[1]))
+    sums, squares = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
     with np.errstate(over="ignore", invalid="ignore"):
         for start, stop in ranges(len(rows), _PORTION):
             portion = rows[start:stop].astype(np.float64)
-            whole += of_examples[start:stop] @ (portion @ of_features)
-            square += np.vdot(portion, portion)
+            sums += of_examples[start:stop] @ portion
+            squares += np.einsum("nj,nj->j", portion, portion)
+        norms = np.sqrt(squares)
+        norms = np.maximum(norms, max(_LEAST * float(norms.max(initial=0)), _TINY))
+        found = float(of_columns @ (sums / norms)), float(of_columns @ np.log(norms))
     # What overflows is known by its digest alone.
-    return (float(whole), math.sqrt(square)) if math.isfinite(whole + square) else None
+    return found if all(map(math.isfinite, found)) else None

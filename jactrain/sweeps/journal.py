@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from jactrain.errors import UnsupportedError, UsageError
+from jactrain.errors import JactrainError, UnsupportedError, UsageError
 from jactrain.files import reachable
 from jactrain.sweeps.models import Optuna
+
+_ANEW = "remove the file, and the search begins anew, with what trials of the same settings came to"
 
 
 def opened(journal: str, name: str, after: int, options: Optuna | None = None) -> Any:
@@ -28,6 +32,7 @@ def opened(journal: str, name: str, after: int, options: Optuna | None = None) -
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if options is not None:
         _require_entries(Path(journal))
+        _remove_dangling(Path(f"{journal}.lock"))
     storage = JournalStorage(JournalFileBackend(journal, cast("Any", _Lock(journal))))
     pruner = optuna.pruners.MedianPruner(n_warmup_steps=after)
     if options is None:
@@ -75,6 +80,27 @@ def _cut_to_whole_lines(journal: Path) -> None:
             file.truncate(file.read().rfind(b"\n") + 1)
 
 
+def _remove_dangling(lock: Path) -> None:
+    """Remove the lock of a process that was killed before the folder was moved: Optuna would wait for ever.
+
+    It links to the journal where that was; whoever holds it now would link to where it is.
+    """
+    if lock.is_symlink() and not lock.exists():
+        with reachable(lock, "removed"):
+            lock.unlink(missing_ok=True)
+
+
+@contextmanager
+def read_whole(journal: Path) -> Iterator[None]:
+    """Raise UsageError where what Optuna or we make of the journal's entries fails: they were changed."""
+    try:
+        yield
+    except JactrainError:
+        raise
+    except (LookupError, ValueError, TypeError, AttributeError, AssertionError) as error:
+        raise UsageError(f"{journal} is damaged ({type(error).__name__}: {error}); {_ANEW}") from None
+
+
 def _require_entries(journal: Path) -> None:
     """Raise UsageError where a whole line of the journal is none that a search writes."""
     if not journal.is_file():
@@ -83,10 +109,7 @@ def _require_entries(journal: Path) -> None:
         lines = journal.read_bytes().split(b"\n")[:-1]
     for number, line in enumerate(lines, 1):
         if not _is_entry(line):
-            raise UsageError(
-                f"line {number} of {journal} is none that a search writes; remove the file, and the "
-                "search begins anew, with what trials of the same settings came to"
-            )
+            raise UsageError(f"line {number} of {journal} is none that a search writes; {_ANEW}")
 
 
 def _is_entry(line: bytes) -> bool:

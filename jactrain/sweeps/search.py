@@ -15,7 +15,7 @@ from jactrain.errors import ConfigurationError, UsageError
 from jactrain.files import reachable
 from jactrain.sweeps.cells import Cell, Sweep
 from jactrain.sweeps.folder import Status, SweepFolder
-from jactrain.sweeps.journal import opened
+from jactrain.sweeps.journal import opened, read_whole
 from jactrain.sweeps.manner import Manner
 from jactrain.sweeps.models import Optuna, Range
 from jactrain.sweeps.record import recorded_digests, write_cells
@@ -45,7 +45,7 @@ class Searched(Source):
         self._read, self._folder, self._manner = read, folder, manner
         self._options, self._over = search.optuna, read.experiment.random.over
         _require_same(read, folder, manner)
-        with self._written():
+        with self._written(), read_whole(folder.journal):
             self._study = opened(
                 str(folder.journal.resolve()), read.name, search.optuna.pruning_after, search.optuna
             )
@@ -56,8 +56,9 @@ class Searched(Source):
         self._waiting: list[int] = []
         self._notes: list[str] = []
         self.count, self.done = search.optuna.trials, 0
-        for trial in self._study.get_trials(deepcopy=False):
-            self._take(trial)
+        with read_whole(folder.journal):
+            for trial in self._study.get_trials(deepcopy=False):
+                self._take(trial)
         write_cells(folder, read, self.known, manner)
 
     @property

@@ -60,7 +60,8 @@ def test_other_values_of_as_many_examples_are_told(trained: Path, jactrain: Call
     write(ROWS)
     assert "changed" not in jactrain("evaluate", trained).err  # written anew, and the same
     write(["1000,7,odd", *ROWS[1:]])
-    assert "note: the data, or their settings, changed since the training: as many" in jactrain("evaluate", trained).err
+    told = "note: the data, or their settings, changed since the training: as many"
+    assert told in jactrain("evaluate", trained).err
 
 
 @pytest.mark.parametrize(

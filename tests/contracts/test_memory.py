@@ -35,6 +35,9 @@ WIDE_FIRST = [{"linear": {"units": 2000}}, *[{"linear": {"units": 8}}, "tanh"] *
 FUNNEL = NetworkCase("funnel", WIDE_FIRST, (4,), "mean_squared_error", 64)
 FRONT = NetworkCase("front", ["gelu", "softmax", *WIDE_FIRST[1:]], (2000,), "mean_squared_error", 64)
 PLAIN = [{"linear": {"units": 64}}, "tanh", {"linear": {"units": 10}}]
+OUTPUTS = [*stack(30, {"linear": {"units": 8}}, "tanh"), {"linear": {"units": 400}}]
+NARROW = NetworkCase("narrow", OUTPUTS, (400,), "mean_squared_error", 8)
+NORMAL = NetworkCase("normal", [{"linear": {"units": 300}}, *["layer_norm"] * 8], (9,), "huber", 8)
 ONE = NetworkCase("one example", PLAIN, (64,), "huber", 1)
 MODES = [
     *[(BLOCKS, {"forward": options}) for options in ({}, {"memory": "4MiB"})],
@@ -51,7 +54,11 @@ MODES = [
     (SMALL, {"forward": {"seeds": "parameters"}}),
     (SMALL, {"finite_difference": {}}),
     (SMALL, {"complex_step": {}}),
-    *[(CASES[1], {kind: {}}) for kind in ("feedback_alignment", "direct_feedback_alignment")],
+    *[
+        (case, {kind: {}})
+        for case in (CASES[0], CASES[1], NARROW, NORMAL)
+        for kind in ("feedback_alignment", "direct_feedback_alignment")
+    ],
     *[(case, {"random_forward": {"directions": 8}}) for case in CASES[:2]],
     (CASES[0], {"random_forward": {"directions": 20, "distribution": "orthogonal"}}),
     *[(case, {"activity_perturbation": {"directions": 8}}) for case in CASES[:2]],
@@ -66,6 +73,7 @@ def measured_peak(mode, case, dtype):
     mode.value_and_gradient(objective, parameters, batch, plan, rng)  # imports and caches are not arrays
     tracemalloc.start()
     try:
+        plan = mode.prepare(objective, batch.examples, dtype)  # with which a mode may draw something anew
         mode.value_and_gradient(objective, parameters, batch, plan, rng)
         return plan, tracemalloc.get_traced_memory()[1]
     finally:

@@ -40,10 +40,11 @@ ENTRIES = [
     (NARROW, "mixed", 3 * (7 + 21) + 2 * 66),
     (LOSS, "mixed", 2 * 36 + 2 * 18),
     (FRONT, "mixed", 2 * (11 + 24) + 2 * 31),
-    # A cotangent at each layer with parameters, besides.
-    (NARROW, "feedback_alignment", 3 * (7 + 7 + 3 + 21) + 2 * 66),
+    # A cotangent at each layer with parameters, besides, and what is fixed for all but the first.
+    (NARROW, "feedback_alignment", 3 * (7 + 7 + 3 + 21) + 2 * 66 + 24),
+    (NARROW, "direct_feedback_alignment", 3 * (7 + 7 + 3 + 21) + 2 * 66 + 3 * 7),
     (LOSS, "direct_feedback_alignment", 2 * (6 + 36) + 2 * 18),
-    (FRONT, "feedback_alignment", 2 * (11 + 3 + 1 + 24) + 2 * 31),
+    (FRONT, "feedback_alignment", 2 * (11 + 3 + 1 + 24) + 2 * 31 + 4),
     # Ten single entries, which the last layer makes 3 of, twice; six that the loss takes 6 for, twice.
     (NARROW, "forward", 3 * (7 + 10 * 2 * 3) + 2 * 66),
     (LOSS, "forward", 2 * 6 * 2 * 6 + 2 * 18),
@@ -76,7 +77,7 @@ ENTRIES = [
     (BLOCK, "forward", 2 * (17 + 10 * 30) + 2 * 111),
     (BLOCK, "random_forward", 2 * 17 + 2 * 111 + 2 * 2 * 30 + 3 * 111),
     (BLOCK, {"activity_perturbation": {"directions": 4}}, 2 * (17 + 4 * 16) + 2 * 111),
-    (BLOCK, "feedback_alignment", 2 * (17 + 4 + 4 + 2 + 21) + 2 * 111),
+    (BLOCK, "feedback_alignment", 2 * (17 + 4 + 4 + 2 + 21) + 2 * 111 + 85 + 10),
 ]
 
 

@@ -186,6 +186,24 @@ def test_a_search_whose_journal_ends_within_a_line_goes_on(tmp_path: Path, cut: 
     assert len(result.rows) == 4
 
 
+@pytest.mark.parametrize("line", ["{}", '{"op_code": 99, "worker_id": "x"}'])
+def test_a_journal_with_lines_that_mean_nothing_is_refused(tmp_path: Path, line: str) -> None:
+    path = search(tmp_path, trials=2)
+    trained(path)
+    journal = tmp_path / "runs" / "e" / "journal.log"
+    journal.write_text(f"{journal.read_text()}{line}\n")
+    with pytest.raises(UsageError, match=r"journal.log is damaged \(.*; remove the file, and the search beg"):
+        trained(path)
+
+
+def test_a_lock_of_a_killed_process_does_not_outlast_a_move_of_the_folder(tmp_path: Path) -> None:
+    path = search(tmp_path, trials=2)
+    trained(path)
+    (tmp_path / "runs" / "e" / "journal.log.lock").symlink_to(tmp_path / "elsewhere" / "journal.log")
+    search(tmp_path, trials=3)
+    assert len(trained(path, manner=Manner(update=True)).outcomes) == 1
+
+
 @pytest.mark.parametrize("line", ["null", "rubbish", "[1]"])
 def test_a_journal_with_other_lines_is_refused(tmp_path: Path, line: str) -> None:
     path = search(tmp_path, trials=2)

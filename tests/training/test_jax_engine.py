@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 from cases import NETWORKS
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 from small_trainings import difference, require_equal, trained, training_of, with_layers, written_out
 
 from jactrain.errors import DivergedError, OptionError, UnsupportedError
@@ -356,6 +356,15 @@ class Masking(Tanh):
         return (y if (y > 2).any() else -y), y
 
 
+class Careful(Tanh):
+    careful: bool = Field(False, repr=False)
+
+    def forward(self, xp, params, x, noise=None):
+        if self.careful and (x > 2).any():
+            return x, x
+        return super().forward(xp, params, x, noise)
+
+
 def test_whether_a_deep_network_can_be_traced_is_known_at_once():
     """A layer that is repeated is traced twice; the message names the one in the network all the same."""
 
@@ -370,3 +379,6 @@ def test_whether_a_deep_network_can_be_traced_is_known_at_once():
     assert time.process_time() - began < 0.5
     with pytest.raises(UnsupportedError, match=r"cannot trace forward of tanh_201 \(Masking\): "):
         trace(Masking())
+    with pytest.raises(UnsupportedError, match=r"cannot trace forward of tanh_\d+ \(Careful\): "):
+        trace(Careful(), Careful(), Careful(careful=True))
+    trace(Careful(), Careful(), Careful())

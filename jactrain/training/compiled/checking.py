@@ -71,7 +71,8 @@ def _shortened(objective: Objective) -> Objective:
     seen: Counter[tuple[str, Shape]] = Counter()
     layers = []
     for link in network.links:
-        key = repr(link.layer), link.input_shape
+        layer = link.layer  # whose `repr` need not tell everything
+        key = repr((type(layer), vars(layer), layer.__pydantic_private__)), link.input_shape
         seen[key] += 1
         if seen[key] <= 2 or link.input_shape != link.output_shape:
             layers.append(link.layer)
