@@ -206,7 +206,7 @@ def test_divergence_ends_training_at_the_point_in_front_of_the_step_named(engine
         state = TrainingState.start(experiment)
         with pytest.raises(DivergedError, match=said) as error:
             train(experiment, state, [history][:listeners])
-        assert f"step {state.step} of epoch {state.epoch + 1}: " in str(error.value)
+        assert f"in epoch {state.epoch + 1}, after {state.step} step" in str(error.value)
         assert all(np.isfinite(array).all() for array in vectors(state).values())
         assert list(history.points) == list(range(state.step if listeners else 0))
         found.append((state, str(error.value)))
